@@ -1,0 +1,1 @@
+"""Basketry: what goes with what in a shop, measured, tested and explained."""

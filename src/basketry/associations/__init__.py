@@ -1,0 +1,1 @@
+"""The association graph: counted, tested, meant, fused, judged and put into words."""

@@ -1,0 +1,111 @@
+"""The abstractions every room shares: Engine, Encoder, Estimator and Model, and the circumstances of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar, runtime_checkable
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    import dataframely as dy
+    import numpy as np
+    import numpy.typing as npt
+
+    Vectors = npt.NDArray[np.float32]
+    S = TypeVar("S", bound=dy.Schema)
+    Arrays = Mapping[str, npt.NDArray[np.generic]]
+
+Scalar = str | int | float | bool | None
+Params = Mapping[str, "Scalar | dt.datetime | dt.date"]
+
+
+@dataclass(frozen=True)
+class Parquet:
+    """A relation stored in Parquet files, read as one; no file at all is an empty relation and cannot be queried."""
+
+    paths: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Csv:
+    """A relation in one UTF-8 CSV file with a header line; every column is text, an empty field is NULL."""
+
+    path: Path
+    columns: tuple[str, ...]
+    delimiter: str = ","
+    quote: str = '"'
+
+
+@dataclass(frozen=True)
+class JsonLines:
+    """A relation in one UTF-8 file of one JSON object a line; the named columns are read as text, absent keys are NULL."""
+
+    path: Path
+    columns: tuple[str, ...]
+
+
+Relation = Parquet | Csv | JsonLines
+
+
+class Engine(Protocol):
+    """Where SQL runs. Four verbs; relations are given names when an engine is opened (`stored.NAME` in SQL)."""
+
+    def read(self, contract: type[S], sql: str, params: Params) -> dy.DataFrame[S]:
+        """Run `sql` with bound `$name` parameters and return a frame proved to satisfy `contract`."""
+        ...
+
+    def stream(self, contract: type[S], sql: str, params: Params, rows: int) -> Iterator[dy.DataFrame[S]]:
+        """The same, in frames of about `rows` rows, so that the whole never stands in memory."""
+        ...
+
+    def write(self, sql: str, params: Params, path: Path) -> int:
+        """Stream the rows of `sql` into the Parquet file `path` without passing through Python; return their number."""
+        ...
+
+    def close(self) -> None:
+        """Give back files and memory; a second close does nothing."""
+        ...
+
+
+@dataclass(frozen=True)
+class Run:
+    """The circumstances of a computation, as against its hyperparameters: `seed` of every random draw, `threads` to use."""
+
+    seed: int = 0
+    threads: int = 2
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """Turns documents into unit vectors, so that their dot product is the cosine of their meanings."""
+
+    @property
+    def name(self) -> str:
+        """Stable name, with the sha256 of the weights: vectors of two encoders are comparable only if their names are equal."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        ...
+
+    def encode(self, documents: Sequence[str]) -> Vectors:
+        """float32 [len(documents), dim], unit norm. Raises EncoderError on an empty document. The batch never changes a result
+        by more than 1e-5."""
+        ...
+
+
+class Model(Protocol):
+    """What an estimator learned: immutable, and nothing but arrays, so that it can be stored and read back without running code."""
+
+    def state(self) -> Arrays:
+        """The arrays that hold all of it."""
+        ...
+
+    @classmethod
+    def from_state(cls, state: Arrays) -> Self:
+        """The model back from its arrays."""
+        ...

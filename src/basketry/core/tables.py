@@ -1,0 +1,169 @@
+"""The words of the house: every table, its columns, their types, units, meaning, nullability and key.
+
+A contract is a dataframely schema; a frame that satisfies one is a `DataFrame[Contract]`, proved on construction by
+`Contract.validate`. Column names are fixed: a shop's own names are mapped once, at ingest. Money is decimal, in the shop's one
+currency; instants are UTC; days are the shop's own local days. `NULL` is allowed only where a column says nullable.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import dataframely as dy
+
+MONEY_SCALE: Final = 4  # ten-thousandths of the currency: fuel is priced in tenths of a cent
+UNITS_SCALE: Final = 3  # thousandths of a unit: grams of a kilogram
+
+KINDS: Final = ("bought_together", "bought_next", "similar")
+VERDICTS: Final = ("complement", "substitute", "co_trip", "unknown")
+
+
+def _unit(unit: str) -> dict[str, Any]:
+    return {"unit": unit}
+
+
+def _money(description: str, *, nullable: bool = False) -> dy.Decimal:
+    return dy.Decimal(18, MONEY_SCALE, nullable=nullable, description=description, metadata=_unit("currency"))
+
+
+def _text(description: str, *, nullable: bool = True) -> dy.String:
+    return dy.String(nullable=nullable, description=description)
+
+
+def _share(description: str, *, nullable: bool = True) -> dy.Float64:
+    return dy.Float64(nullable=nullable, min=0.0, max=1.0, description=description, metadata=_unit("share"))
+
+
+def _number(description: str, unit: str, *, nullable: bool = True) -> dy.Float64:
+    return dy.Float64(nullable=nullable, allow_inf=True, description=description, metadata=_unit(unit))
+
+
+class _Lineage(dy.Schema):
+    source = dy.String(primary_key=True, description="sha256 of the source the row came from, first 16 hex digits")
+    row = dy.Int64(primary_key=True, min=1, description="position in that source, the first data row is 1", metadata=_unit("row"))
+
+
+class Products(dy.Schema):
+    """The catalogue: one row a product."""
+
+    product_id = dy.String(primary_key=True, min_length=1, description="the shop's own id")
+    title = _text("what a shopper would call it", nullable=False)
+    description = _text("free text about it")
+    brand = _text("brand, or kind of brand")
+    department = _text("top level of the shop's category tree")
+    category = _text("middle level")
+    subcategory = _text("lowest level")
+    size = _text("pack or garment size as printed")
+
+
+class OrderLines(_Lineage):
+    """What was bought: one row a line of an order. Negative units (returns) are netted at ingest or set aside."""
+
+    order_id = dy.String(min_length=1, description="one basket, one payment")
+    customer_id = _text("pseudonym: HMAC-SHA-256 of the shop's id; null for an anonymous basket")
+    product_id = dy.String(min_length=1, description="key of Products")
+    ts = dy.Datetime(time_zone="UTC", time_unit="us", description="instant of the order", metadata=_unit("UTC"))
+    day = dy.Date(description="the shop's local day of `ts`", metadata=_unit("local day"))
+    store_id = _text("shop or channel the order was placed in")
+    units = dy.Decimal(18, UNITS_SCALE, min_exclusive=0, description="how many or how much", metadata=_unit("units"))
+    amount = _money("what the line was sold for, after loyalty discounts, before coupons")
+    loyalty_discount = _money("taken off by loyalty pricing, as a positive amount")
+    coupon_discount = _money("taken off by a manufacturer's coupon, as a positive amount")
+    coupon_match_discount = _money("added by the shop to a coupon, as a positive amount")
+
+
+class Promotions(_Lineage):
+    """Where a product was promoted: one row a product, store and week. Absence means no promotion, in the stores listed only."""
+
+    product_id = dy.String(min_length=1, description="key of Products")
+    store_id = dy.String(min_length=1, description="store that ran it")
+    week = dy.Int32(min=1, description="the shop's own week number", metadata=_unit("week"))
+    display = _text("code of the in-store display; null for none")
+    mailer = _text("code of the mailer placement; null for none")
+
+
+class Quarantine(_Lineage):
+    """Rows set aside: kept + quarantined = read, exactly, in rows and in money."""
+
+    table = dy.String(primary_key=True, description="the table the row was meant for")
+    rule = dy.String(description="the first rule it broke, in the order the rules are listed")
+    rules = dy.List(dy.String(), description="every rule it broke")
+    money = _money("amount of the line, where it could be read", nullable=True)
+    record = dy.String(description="the row as it was read, as JSON, customer ids pseudonymised")
+
+
+class Baskets(dy.Schema):
+    """Distinct products of each order as dense codes, ordered by customer, then time, then order: what kernels take."""
+
+    basket = dy.Int32(min=0, description="dense code of the order, in that order")
+    product = dy.Int32(min=0, description="dense code of the product: position in the sorted product ids")
+    customer = dy.Int32(min=0, description="dense code of the customer; an anonymous basket is a customer of its own")
+    day = dy.Date(description="the shop's local day", metadata=_unit("local day"))
+
+
+class Documents(dy.Schema):
+    """Texts to encode: equal texts are one document."""
+
+    document = dy.Int32(primary_key=True, min=0, description="dense code of the text")
+    text = dy.String(min_length=1, description="the text, never empty")
+
+
+class Associations(dy.Schema):
+    """The association graph: one row a directed edge (undirected kinds stand in both directions).
+
+    A is `product_id`, B is `other_id`; P(.) is over baskets for `bought_together` and over consecutive orders of one customer for
+    `bought_next`, where A is in the earlier and B in the later. Behavioural columns are null on an edge that was never counted.
+    """
+
+    product_id = dy.String(primary_key=True, description="A")
+    other_id = dy.String(primary_key=True, description="B")
+    kind = dy.Enum(KINDS, primary_key=True, description="what the edge claims")
+    baskets = dy.Int64(nullable=True, min=0, description="baskets (or consecutive pairs of orders) with both", metadata=_unit("baskets"))
+    customers = dy.Int64(nullable=True, min=0, description="distinct customers behind them", metadata=_unit("customers"))
+    support = _share("P(A and B)")
+    confidence = _share("P(B | A)")
+    confidence_back = _share("P(A | B)")
+    lift = _number("P(A and B) / (P(A) P(B))", "ratio")
+    leverage = _number("P(A and B) - P(A) P(B)", "share")
+    conviction = _number("(1 - P(B)) / (1 - P(B | A)); infinite where B always follows A", "ratio")
+    zhang = _number("leverage / max(P(A and B)(1 - P(A)), P(A)(P(B) - P(A and B)))", "in [-1, 1]")
+    cosine = _share("P(A and B) / sqrt(P(A) P(B))")
+    jaccard = _share("P(A and B) / P(A or B)")
+    kulczynski = _share("mean of the two confidences")
+    imbalance = _share("|P(A) - P(B)| / P(A or B)")
+    joint_ratio = _share("P(A and B) / (P(A) + P(B))")
+    adjusted_lift = _number("baskets / those expected from product popularity and the sizes of the baskets", "ratio")
+    adjusted_low = _number("lower end of its 95% interval, over distinct customers", "ratio")
+    adjusted_high = _number("upper end of its 95% interval", "ratio")
+    p = _share("exact hypergeometric upper tail, counts deflated to distinct customers")
+    q = _share("Benjamini-Hochberg over all pairs tested")
+    stability = _share("smaller over larger of the adjusted lifts in the two halves of time; 0 where a half has none")
+    similarity = _number("similarity of the two products' texts", "in [-1, 1]")
+    strength = _share("calibrated probability of being bought together in the next weeks")
+    verdict = dy.Enum(VERDICTS, description="what the evidence allows to be said of the pair")
+
+
+class Clusters(dy.Schema):
+    """Groups of products whose texts mean alike."""
+
+    product_id = dy.String(primary_key=True, description="key of Products")
+    method = dy.Enum(("kmeans", "hierarchical"), primary_key=True, description="how the groups were found")
+    cluster = dy.Int32(min=0, description="number of the group")
+    words = dy.String(description="its most telling words, comma separated")
+
+
+class Metrics(dy.Schema):
+    """Measured quality: every figure beside its baseline, with an interval."""
+
+    metric = dy.String(primary_key=True, description="name of the measure")
+    model = dy.String(primary_key=True, description="what was measured")
+    slice = dy.String(primary_key=True, description="on which part of the hold-out")
+    value = dy.Float64(nullable=True, description="the estimate")
+    low = dy.Float64(nullable=True, description="lower end of its 95% interval")
+    high = dy.Float64(nullable=True, description="upper end")
+    n = dy.Int64(min=0, description="how many cases it rests on")
+
+
+INPUTS: Final[dict[str, type[dy.Schema]]] = {"products": Products, "order_lines": OrderLines, "promotions": Promotions}
+DERIVED: Final[dict[str, type[dy.Schema]]] = {"quarantine": Quarantine, "baskets": Baskets, "documents": Documents}
+ANSWERS: Final[dict[str, type[dy.Schema]]] = {"associations": Associations, "clusters": Clusters, "metrics": Metrics}

@@ -1,0 +1,1 @@
+"""Meaning as vectors: text encoders and the cache of what they encoded."""

@@ -1,0 +1,1 @@
+"""Where SQL runs: the only room, with store, that imports a database driver."""

@@ -1,0 +1,1 @@
+"""Metrics, splits and intervals: arrays and tables in, Metrics out; knows no model."""

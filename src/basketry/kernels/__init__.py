@@ -1,0 +1,1 @@
+"""Compiled array maths: arrays in, arrays out; knows nothing of shops."""

