@@ -40,7 +40,9 @@ def _number(description: str, unit: str, *, nullable: bool = True) -> dy.Float64
 
 class _Lineage(dy.Schema):
     source = dy.String(primary_key=True, description="sha256 of the source the row came from, first 16 hex digits")
-    row = dy.Int64(primary_key=True, min=1, description="position in that source, the first data row is 1", metadata=_unit("row"))
+    row = dy.Int64(
+        primary_key=True, min=1, description="position in that source, the first data row is 1", metadata=_unit("row")
+    )
 
 
 class Products(dy.Schema):
@@ -77,7 +79,7 @@ class Promotions(_Lineage):
 
     product_id = dy.String(min_length=1, description="key of Products")
     store_id = dy.String(min_length=1, description="store that ran it")
-    week = dy.Int32(min=1, description="the shop's own week number", metadata=_unit("week"))
+    first_day = dy.Date(description="first local day of the week it ran", metadata=_unit("local day"))
     display = _text("code of the in-store display; null for none")
     mailer = _text("code of the mailer placement; null for none")
 
@@ -102,10 +104,20 @@ class Baskets(dy.Schema):
 
 
 class Documents(dy.Schema):
-    """Texts to encode: equal texts are one document."""
+    """What there is to read about each product, in the order of product codes; equal texts are encoded once."""
 
-    document = dy.Int32(primary_key=True, min=0, description="dense code of the text")
-    text = dy.String(min_length=1, description="the text, never empty")
+    product_id = dy.String(primary_key=True, description="key of Products")
+    text = _text("title, description, brand and categories in lower case; null where the catalogue says nothing")
+
+
+class UnitPrices(_Lineage):
+    """What one unit cost, three ways, per order line."""
+
+    product_id = dy.String(description="key of Products")
+    day = dy.Date(description="the shop's local day", metadata=_unit("local day"))
+    shelf = _money("(amount + loyalty_discount + coupon_match_discount) / units: the price on the shelf")
+    loyalty = _money("(amount + coupon_match_discount) / units: the price with the loyalty card")
+    paid = _money("(amount - coupon_discount) / units: what the customer paid")
 
 
 class Associations(dy.Schema):
@@ -118,7 +130,9 @@ class Associations(dy.Schema):
     product_id = dy.String(primary_key=True, description="A")
     other_id = dy.String(primary_key=True, description="B")
     kind = dy.Enum(KINDS, primary_key=True, description="what the edge claims")
-    baskets = dy.Int64(nullable=True, min=0, description="baskets (or consecutive pairs of orders) with both", metadata=_unit("baskets"))
+    baskets = dy.Int64(
+        nullable=True, min=0, description="baskets (or consecutive pairs of orders) with both", metadata=_unit("baskets")
+    )
     customers = dy.Int64(nullable=True, min=0, description="distinct customers behind them", metadata=_unit("customers"))
     support = _share("P(A and B)")
     confidence = _share("P(B | A)")
@@ -165,5 +179,10 @@ class Metrics(dy.Schema):
 
 
 INPUTS: Final[dict[str, type[dy.Schema]]] = {"products": Products, "order_lines": OrderLines, "promotions": Promotions}
-DERIVED: Final[dict[str, type[dy.Schema]]] = {"quarantine": Quarantine, "baskets": Baskets, "documents": Documents}
+DERIVED: Final[dict[str, type[dy.Schema]]] = {
+    "quarantine": Quarantine,
+    "baskets": Baskets,
+    "documents": Documents,
+    "unit_prices": UnitPrices,
+}
 ANSWERS: Final[dict[str, type[dy.Schema]]] = {"associations": Associations, "clusters": Clusters, "metrics": Metrics}

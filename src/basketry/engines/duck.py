@@ -1,0 +1,153 @@
+"""The default engine: DuckDB inside the process. Streams, spills to disk, and never keeps a table in Python's memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import duckdb
+import nanoarrow
+import polars as pl
+
+from basketry.core.errors import EngineError, SourceFormat, SourceMissing, StorageError
+from basketry.core.protocols import Csv, JsonLines, Params, Parquet, Relation
+
+if TYPE_CHECKING:
+    import dataframely as dy
+
+    from basketry.core.protocols import S
+
+MAX_LINE_BYTES: Final = 4 * 1024 * 1024
+
+
+def _literal(text: str) -> str:
+    """A SQL string literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _identifier(name: str) -> str:
+    """A quoted SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _from(relation: Relation) -> str:
+    """The query that scans a relation."""
+    match relation:
+        case Parquet(paths):
+            files = ", ".join(_literal(str(path)) for path in paths)
+            return f"SELECT * FROM read_parquet([{files}])"
+        case Csv(path, columns, delimiter, quote):
+            types = ", ".join(f"{_literal(column)}: 'VARCHAR'" for column in columns)
+            return (
+                f"SELECT * FROM read_csv({_literal(str(path))}, auto_detect = false, header = true, strict_mode = true, "
+                f"delim = {_literal(delimiter)}, quote = {_literal(quote)}, escape = {_literal(quote)}, columns = {{{types}}}, "
+                f"max_line_size = {MAX_LINE_BYTES}, nullstr = '', parallel = true)"
+            )
+        case JsonLines(path, columns):
+            types = ", ".join(f"{_literal(column)}: 'VARCHAR'" for column in columns)
+            return (
+                f"SELECT * FROM read_json({_literal(str(path))}, format = 'newline_delimited', columns = {{{types}}}, "
+                f"maximum_object_size = {MAX_LINE_BYTES})"
+            )
+
+
+class DuckEngine:
+    """An `Engine` over relations in files.
+
+    `relations` become views `stored.NAME`. `threads` and `memory` (for instance "700MB") bound what DuckDB takes; beyond the memory
+    it spills into `spill`, a folder that must exist.
+    """
+
+    def __init__(
+        self, relations: Mapping[str, Relation], *, threads: int = 2, memory: str = "600MB", spill: Path | None = None
+    ) -> None:
+        self._connection: duckdb.DuckDBPyConnection | None = duckdb.connect()
+        settings = {
+            "threads": str(threads),
+            "memory_limit": _literal(memory),
+            "TimeZone": "'UTC'",
+            "enable_progress_bar": "false",
+        }
+        settings |= {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+        settings |= {"temp_directory": _literal(str(spill))} if spill is not None else {}
+        with self._wrapped("open"):
+            for name, value in settings.items():
+                self._cursor().execute(f"SET {name} = {value}")
+            self._cursor().execute("CREATE SCHEMA stored")
+            for name, relation in relations.items():
+                self._cursor().execute(f"CREATE VIEW stored.{_identifier(name)} AS {_from(relation)}")
+
+    def read(self, contract: type[S], sql: str, params: Params) -> dy.DataFrame[S]:
+        """Run `sql` and prove the whole result."""
+        with self._wrapped(sql):
+            frame = pl.DataFrame(self._cursor().sql(sql, params=dict(params)))
+        return contract.validate(_ordered(frame, contract), cast=True)
+
+    def stream(self, contract: type[S], sql: str, params: Params, rows: int) -> Iterator[dy.DataFrame[S]]:
+        """Run `sql` and prove the result frame by frame; keys are proved within a frame only."""
+        held: list[pl.DataFrame] = []
+        with self._wrapped(sql):
+            for batch in nanoarrow.ArrayStream(self._cursor().sql(sql, params=dict(params))):
+                held.append(pl.Series(batch).struct.unnest())
+                if sum(map(len, held)) >= rows:
+                    yield contract.validate(_ordered(pl.concat(held), contract), cast=True)
+                    held = []
+        if held:
+            yield contract.validate(_ordered(pl.concat(held), contract), cast=True)
+
+    def write(self, sql: str, params: Params, path: Path) -> int:
+        """COPY the rows of `sql` into a Parquet file (zstd), in their order."""
+        with self._wrapped(sql):
+            target = _literal(str(path))
+            result = (
+                self._cursor().execute(f"COPY ({sql}) TO {target} (FORMAT parquet, COMPRESSION zstd)", dict(params)).fetchone()
+            )
+        return int(result[0]) if result else 0
+
+    def close(self) -> None:
+        """Close the database; a second close does nothing."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        if self._connection is None:
+            raise EngineError("the engine is closed", "open a new one")
+        return self._connection
+
+    @contextmanager
+    def _wrapped(self, sql: str) -> Iterator[None]:
+        """Turn DuckDB's exceptions into ours, once, here."""
+        try:
+            yield
+        except (duckdb.IOException, duckdb.HTTPException) as error:
+            text = _first_line(error)
+            if "No space left" in text or "Disk" in text:
+                raise StorageError(
+                    f"the disk refused to write: {text}", "free some space and run the same command again"
+                ) from error
+            hint = "a file may have been moved or deleted while it was read: put it back and run the same command again"
+            raise SourceMissing(f"a file could not be read: {text}", hint) from error
+        except duckdb.OutOfMemoryException as error:
+            raise EngineError(
+                f"out of memory: {_first_line(error)}", "raise `memory` in shop.toml or free some disk to spill to"
+            ) from error
+        except duckdb.InvalidInputException as error:
+            raise SourceFormat(
+                _first_line(error), "mend the line named above, or check delimiter and quote in shop.toml"
+            ) from error
+        except duckdb.Error as error:
+            raise EngineError(
+                f"{_first_line(error)} in: {' '.join(sql.split())[:200]}", "this is a defect: please report it"
+            ) from error
+
+
+def _first_line(error: duckdb.Error) -> str:
+    return str(error).strip().split("\n\n")[0].replace("\n", " ")[:600]
+
+
+def _ordered(frame: pl.DataFrame, contract: type[dy.Schema]) -> pl.DataFrame:
+    """Only the contract's columns, in its order; a missing one is left for the contract to complain of."""
+    return frame.select([name for name in contract.column_names() if name in frame.columns])
