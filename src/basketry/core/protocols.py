@@ -93,13 +93,15 @@ class Encoder(Protocol):
         ...
 
     def encode(self, documents: Sequence[str]) -> Vectors:
-        """float32 [len(documents), dim], unit norm. Raises EncoderError on an empty document. The batch never changes a result
-        by more than 1e-5."""
+        """float32 [len(documents), dim], unit norm; an empty document is an EncoderError.
+
+        The other documents of a batch never change a result by more than 1e-5.
+        """
         ...
 
 
 class Model(Protocol):
-    """What an estimator learned: immutable, and nothing but arrays, so that it can be stored and read back without running code."""
+    """What an estimator learned: immutable, nothing but arrays, so it is stored and read back without running code."""
 
     def state(self) -> Arrays:
         """The arrays that hold all of it."""

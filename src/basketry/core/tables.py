@@ -75,7 +75,7 @@ class OrderLines(_Lineage):
 
 
 class Promotions(_Lineage):
-    """Where a product was promoted: one row a product, store and week. Absence means no promotion, in the stores listed only."""
+    """Where a product was promoted: a row a product, store and week. Absence means none, in the stores listed only."""
 
     product_id = dy.String(min_length=1, description="key of Products")
     store_id = dy.String(min_length=1, description="store that ran it")
@@ -123,8 +123,8 @@ class UnitPrices(_Lineage):
 class Associations(dy.Schema):
     """The association graph: one row a directed edge (undirected kinds stand in both directions).
 
-    A is `product_id`, B is `other_id`; P(.) is over baskets for `bought_together` and over consecutive orders of one customer for
-    `bought_next`, where A is in the earlier and B in the later. Behavioural columns are null on an edge that was never counted.
+    A is `product_id`, B is `other_id`. P(.) is over baskets for `bought_together`, and over consecutive orders of one customer
+    for `bought_next`, where A is in the earlier and B in the later. Behavioural columns are null on an edge never counted.
     """
 
     product_id = dy.String(primary_key=True, description="A")

@@ -52,7 +52,7 @@ def named(name: str) -> Query:
     if not re.fullmatch(r"[a-z_]+", name) or not file.is_file():
         raise RequestError(f"there is no named query {name!r}", "see the files in basketry/data/queries")
     lines = file.read_text(encoding="utf-8").splitlines()
-    header = {key: value for key, value in re.findall(r"^-- (\w+):(.*)$", "\n".join(lines), flags=re.MULTILINE)}
+    header = dict(re.findall(r"^-- (\w+):(.*)$", "\n".join(lines), flags=re.MULTILINE))
     body = "\n".join(line for line in lines if not line.startswith("--")).strip()
     params = tuple(re.findall(r"(\w+)(?: \([^)]*\))?", header["params"]))
     inputs = tuple(part.strip() for part in header["inputs"].split(","))
