@@ -1,0 +1,246 @@
+"""How often two items stand in one basket, or in two baskets that follow each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from basketry.kernels._kernels import ffi, lib
+
+Int32s = npt.NDArray[np.int32]
+Int64s = npt.NDArray[np.int64]
+Bytes = npt.NDArray[np.uint8]
+
+_BLOCK = 1 << 20  # co-occurrences counted between two chances to stop: about 5 ms
+_LARGEST = 2**31 - 2
+_REFUSALS = {
+    1: "indptr must start at 0, never fall and end at len(items); it breaks at basket {where}",
+    2: "basket {where} holds an item outside [0, n_items)",
+    3: "basket {where} holds an item twice; keep each item of a basket once",
+    4: "groups must be non-negative and never fall from one basket to the next; they break at basket {where}",
+}
+
+
+@dataclass(frozen=True)
+class PairCounts:
+    """Aligned arrays, one row a pair; `groups` and `marked` are empty unless asked for.
+
+    The order of the rows is the same for any number of threads, and otherwise unspecified.
+    """
+
+    a: Int32s
+    b: Int32s
+    count: Int32s
+    groups: Int32s
+    marked: Int32s
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """What is known of each of the n baskets besides its items; every array is [n] or None.
+
+    `groups`: who filled it (never falling, so that a group's baskets are neighbours); asks for distinct groups a pair.
+    `partner`: index of the basket it is counted against, or -1 for none; no basket is the partner of two, and partners share
+    their group. `marks`: 1 for the baskets to count apart as well, else 0.
+    """
+
+    groups: Int32s | None = None
+    partner: Int32s | None = None
+    marks: Bytes | None = None
+
+
+@dataclass(frozen=True)
+class Floors:
+    """Pairs below `count` baskets or `groups` distinct groups are left out, and cost no memory."""
+
+    count: int = 1
+    groups: int = 1
+
+
+@dataclass(frozen=True)
+class _Index:
+    """Baskets by rank and ranks by basket; `keep` holds the arrays whose addresses the C struct holds."""
+
+    struct: object
+    keep: tuple[object, ...]
+    n_ranks: int
+
+
+def count_pairs(  # noqa: PLR0913
+    indptr: Int64s,
+    items: Int32s,
+    n_items: int,
+    *,
+    about: Annotations = Annotations(),
+    floors: Floors = Floors(),
+    threads: int = 2,
+) -> PairCounts:
+    """Count, for every pair of items, the baskets that hold both and the distinct groups behind them.
+
+    Basket i holds `items[indptr[i]:indptr[i + 1]]`, codes in [0, n_items), each at most once. Without `about.partner` pairs are
+    unordered (a < b). With it pairs are ordered: the count is of baskets i with a in i, b in `partner[i]` and a != b; the group
+    and the mark are those of i.
+
+    Cost: one increment a co-occurrence (about 5 ns on a 2.4 GHz core) on counters of `16 * n_items` bytes a thread. Memory: two
+    int32 an item occurrence and two int64 a basket, plus the pairs that pass the floors, twice while they are put together.
+    Limits: 2**31 - 2 baskets and items. An interrupt takes effect after the block under way, some milliseconds.
+    Raises ValueError for arrays that break any of the above.
+    """
+    n = len(indptr) - 1
+    _check_arrays(indptr, items, n_items, about)
+    if floors.count < 1 or floors.groups < 1 or threads < 1:
+        raise ValueError(f"floors and threads start at 1, got {floors} and threads={threads}")
+    frequency, group_frequency = _scan(n, n_items, indptr, items, about.groups)
+    kept = frequency >= floors.count
+    if about.groups is not None:
+        kept &= group_frequency >= floors.groups
+    elif floors.groups > 1:
+        raise ValueError("a floor on groups needs groups")
+    index = _invert(n, indptr, items, _by_frequency(frequency, kept), about)
+    blocks = _blocks(index, floors)
+    task = partial(_count_block, index, floors, about)
+    parts = list(_run(task, blocks, threads))
+    return PairCounts(*(np.concatenate([part[i] for part in parts]) if parts else _empty() for i in range(5)))
+
+
+def _empty() -> Int32s:
+    return np.empty(0, dtype=np.int32)
+
+
+def _check_arrays(indptr: Int64s, items: Int32s, n_items: int, about: Annotations) -> None:
+    n = len(indptr) - 1
+    expected: list[tuple[str, npt.NDArray[np.generic], type[np.generic], int]] = [
+        ("indptr", indptr, np.int64, n + 1),
+        ("items", items, np.int32, len(items)),
+    ]
+    for name, values, kind in (
+        ("groups", about.groups, np.int32),
+        ("partner", about.partner, np.int32),
+        ("marks", about.marks, np.uint8),
+    ):
+        if values is not None:
+            expected.append((name, values, kind, n))
+    for name, array, dtype, length in expected:
+        if array.ndim != 1 or array.dtype != dtype or not array.flags.c_contiguous:
+            raise ValueError(f"{name} must be a contiguous one-dimensional {np.dtype(dtype)} array, got {array.dtype}{array.shape}")
+        if len(array) != length:
+            raise ValueError(f"{name} has {len(array)} entries for {n} baskets")
+    if n < 0 or n > _LARGEST or not 0 <= n_items <= _LARGEST:
+        raise ValueError(f"0 to {_LARGEST} baskets and items can be counted, got {n} and {n_items}")
+    if about.partner is not None:
+        _check_partner(about.partner, about.groups, n)
+    if about.marks is not None and len(about.marks) and about.marks.max() > 1:
+        raise ValueError("marks are 0 or 1")
+
+
+def _check_partner(partner: Int32s, groups: Int32s | None, n: int) -> None:
+    if not len(partner):
+        return
+    if partner.min() < -1 or partner.max() >= n:
+        raise ValueError(f"partner must lie in [-1, {n})")
+    has = np.flatnonzero(partner >= 0)
+    if np.bincount(partner[has], minlength=1).max() > 1:
+        raise ValueError("no basket may be the partner of two others")
+    if groups is not None and (groups[has] != groups[partner[has]]).any():
+        raise ValueError("a basket and its partner must share their group")
+
+
+def _scan(n: int, n_items: int, indptr: Int64s, items: Int32s, groups: Int32s | None) -> tuple[Int32s, Int32s]:
+    """Baskets and distinct groups of each item, or ValueError for a broken CSR."""
+    frequency = np.zeros(n_items, dtype=np.int32)
+    group_frequency = np.zeros(n_items if groups is not None else 0, dtype=np.int32)
+    last_basket = np.full(n_items, -1, dtype=np.int32)
+    where = np.zeros(1, dtype=np.int64)
+    refusal = lib.scan_baskets(
+        n,
+        n_items,
+        len(items),
+        *(_pointer(array) for array in (indptr, items, groups, last_basket, frequency, group_frequency, where)),
+    )
+    if refusal:
+        raise ValueError(_REFUSALS[refusal].format(where=where[0]))
+    return frequency, group_frequency
+
+
+def _by_frequency(frequency: Int32s, kept: npt.NDArray[np.bool_]) -> tuple[Int32s, Int32s, Int64s]:
+    """Code of each rank, rank of each code (-1 where left out), and where each rank's occurrences start."""
+    code = np.flatnonzero(kept).astype(np.int32)
+    code = code[np.argsort(-frequency[code], kind="stable")]
+    rank = np.full(len(frequency), -1, dtype=np.int32)
+    rank[code] = np.arange(len(code), dtype=np.int32)
+    return code, rank, np.concatenate([[0], np.cumsum(frequency[code], dtype=np.int64)])
+
+
+def _invert(n: int, indptr: Int64s, items: Int32s, ranks: tuple[Int32s, Int32s, Int64s], about: Annotations) -> _Index:
+    code, rank, occ_start = ranks
+    row_start = np.empty(n + 1, dtype=np.int64)
+    rows = np.empty(occ_start[-1], dtype=np.int32)
+    occ = np.empty(occ_start[-1], dtype=np.int32)
+    fill = np.zeros(n, dtype=np.int32)
+    arrays = (indptr, items, rank, occ_start, occ_start[:-1].copy(), fill, row_start, rows, occ)
+    lib.invert_baskets(n, len(code), *(_pointer(array) for array in arrays))
+    keep = (row_start, rows, occ_start, occ, code, about.groups, about.partner, about.marks)
+    pointers = tuple(_pointer(array) for array in keep)
+    return _Index(ffi.new("basket_index *", pointers), (keep, pointers), len(code))
+
+
+def _blocks(index: _Index, floors: Floors) -> list[tuple[int, int, int]]:
+    """Runs of anchors (first, last, most pairs they can give), each about `_BLOCK` co-occurrences of work or one anchor."""
+    work = np.zeros(index.n_ranks, dtype=np.int64)
+    lib.anchor_work(index.struct, index.n_ranks, _pointer(work))
+    most = np.cumsum(np.minimum(work // floors.count, index.n_ranks))
+    done = np.cumsum(work)
+    blocks = []
+    first = 0
+    while first < index.n_ranks:
+        before = done[first - 1] if first else 0
+        last = max(first + 1, int(np.searchsorted(done, before + _BLOCK, side="right")))
+        blocks.append((first, last, int(most[last - 1] - (most[first - 1] if first else 0))))
+        first = last
+    return blocks
+
+
+def _count_block(
+    index: _Index, floors: Floors, about: Annotations, block: tuple[int, int, int]
+) -> tuple[Int32s, Int32s, Int32s, Int32s, Int32s]:
+    first, last, most = block
+    grouped, marked = about.groups is not None, about.marks is not None
+    columns = tuple(np.empty(most + 1 if asked else 0, dtype=np.int32) for asked in (True, True, True, grouped, marked))
+    pointers = tuple(_pointer(column if len(column) else None) for column in columns)
+    sink = ffi.new("pair_sink *", pointers)
+    written = lib.count_anchors(index.struct, index.n_ranks, first, last, floors.count, floors.groups, sink)
+    if written < 0:
+        raise MemoryError(f"no memory for the counters of {index.n_ranks} items")
+    a, b, count, groups, marks = (column[:written] if 2 * written > most else column[:written].copy() for column in columns)
+    return a, b, count, groups, marks
+
+
+def _run(
+    task: Callable[[tuple[int, int, int]], tuple[Int32s, Int32s, Int32s, Int32s, Int32s]],
+    blocks: list[tuple[int, int, int]],
+    threads: int,
+) -> Iterator[tuple[Int32s, Int32s, Int32s, Int32s, Int32s]]:
+    """The task's results in the order of the blocks; an exception or an interrupt drops the blocks not yet begun."""
+    if threads == 1:
+        yield from map(task, blocks)
+        return
+    pool = ThreadPoolExecutor(threads)
+    try:
+        yield from pool.map(task, blocks)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _pointer(array: npt.NDArray[np.generic] | None) -> object:
+    """The array's memory as a C pointer of its own element type; the pointer keeps the array alive."""
+    if array is None:
+        return ffi.NULL
+    return ffi.from_buffer(f"{_C_NAMES[array.dtype.char]}[]", array)
+
+
+_C_NAMES = {np.dtype(np.int32).char: "int32_t", np.dtype(np.int64).char: "int64_t", np.dtype(np.uint8).char: "uint8_t", "d": "double"}
