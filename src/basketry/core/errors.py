@@ -18,6 +18,7 @@ BasketryError
 │   └── ReleaseDamaged       a file differs from the manifest's checksum    exit 6, HTTP 500
 ├── EngineError          SQL failed inside an engine                        exit 7, HTTP 500
 ├── StorageError         the disk is full or refuses to write               exit 8, HTTP 507
+│   └── TablesDamaged        a committed table differs from its checksum    exit 8, HTTP 500
 └── Busy                 another process is writing to the same shop        exit 9, HTTP 409
 ```
 
@@ -162,6 +163,13 @@ class StorageError(BasketryError):
     code = "storage"
     exit_status = 8
     http_status = 507
+
+
+class TablesDamaged(StorageError):
+    """The list of committed tables, or a part of one, differs from its checksum."""
+
+    code = "tables-damaged"
+    http_status = 500
 
 
 class Busy(BasketryError):

@@ -1,0 +1,41 @@
+"""One writer at a time: an advisory lock that the operating system gives back when its holder dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from basketry.core.errors import Busy
+from basketry.store.durable import guarded
+
+
+@contextmanager
+def locked(shop: Path, work: str) -> Iterator[None]:
+    """Hold the lock `work` of a shop (`SHOP/.WORK.lock`) for the block; never waits, and is not re-entrant.
+
+    The lock is flock(2) on a file that stays: a killed process leaves none behind. It binds processes and threads that ask
+    for it, on one machine. Readers need no lock. Raises Busy, naming the holder's process id, if another has it; StorageError
+    if the file system cannot lock.
+    """
+    path = shop / f".{work}.lock"
+    with guarded(path, "lock"):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    try:
+        with guarded(path, "lock"):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
+                raise Busy(
+                    f"the {work} of {shop} are being written by process {holder}",
+                    "Wait until it ends, or stop it: the lock goes with the process.",
+                ) from None
+        with suppress(OSError):  # the process id is a courtesy: a full disk must not keep the next run from clearing up
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode("ascii"), 0)
+        yield
+    finally:
+        os.close(descriptor)
