@@ -6,18 +6,9 @@
 
 #include "kernels.h"
 
-#include <stdlib.h>
-
 enum { SCAN_OK = 0, SCAN_INDPTR = 1, SCAN_ITEM = 2, SCAN_DUPLICATE = 3, SCAN_GROUPS = 4 };
 
 enum { LOOKAHEAD = 8 };
-
-typedef struct {
-    int32_t count;
-    int32_t groups;
-    int32_t last;
-    int32_t marked;
-} tally;
 
 int scan_baskets(int64_t n, int64_t n_items, int64_t nnz, const int64_t *indptr, const int32_t *items, const int32_t *groups,
                  int32_t *last_basket, int32_t *frequency, int32_t *group_frequency, int64_t *where)
@@ -48,7 +39,8 @@ int scan_baskets(int64_t n, int64_t n_items, int64_t nnz, const int64_t *indptr,
 }
 
 void invert_baskets(int64_t n, int64_t n_ranks, const int64_t *indptr, const int32_t *items, const int32_t *rank,
-                    const int64_t *occ_start, int64_t *cursor, int32_t *fill, int64_t *row_start, int32_t *rows, int32_t *occ)
+                    const int64_t *occ_start, int64_t *cursor, int32_t *fill, int64_t *row_start, int32_t *rows, int32_t *occ,
+                    int64_t *work)
 {
     int64_t kept = 0;
     row_start[0] = 0;
@@ -62,11 +54,28 @@ void invert_baskets(int64_t n, int64_t n_ranks, const int64_t *indptr, const int
         }
         row_start[t + 1] = kept;
     }
-    for (int64_t r = 0; r < n_ranks; r++)
+    for (int64_t r = 0; r < n_ranks; r++) {
+        int64_t met = 0;
         for (int64_t k = occ_start[r]; k < occ_start[r + 1]; k++) {
             int32_t t = occ[k];
+            met += fill[t];
             rows[row_start[t] + fill[t]++] = (int32_t)r;
         }
+        work[r] = met;
+    }
+}
+
+void partner_work(const basket_index *index, int64_t n_ranks, int64_t *work)
+{
+    for (int64_t r = 0; r < n_ranks; r++) {
+        int64_t met = 0;
+        for (int64_t k = index->occ_start[r]; k < index->occ_start[r + 1]; k++) {
+            int32_t next = index->partner[index->occ[k]];
+            if (next >= 0)
+                met += index->row_start[next + 1] - index->row_start[next];
+        }
+        work[r] = met;
+    }
 }
 
 /* The part of a basket that an anchor meets in occurrence k: everything before itself, or all of the partner basket. */
@@ -88,112 +97,88 @@ static inline const int32_t *met(const basket_index *index, int64_t k, int32_t a
     return row;
 }
 
-void anchor_work(const basket_index *index, int64_t n_ranks, int64_t *work)
+static int64_t count_plain(const basket_index *index, int64_t first, int64_t last, int32_t min_count, const workspace *space)
 {
-    for (int64_t r = 0; r < n_ranks; r++) {
-        int64_t sum = 0;
+    int32_t *restrict counters = space->counters;
+    int32_t *restrict touched = space->touched;
+    int64_t written = 0;
+    for (int64_t r = first; r < last; r++) {
+        int64_t n_touched = 0;
+        int64_t stop = index->occ_start[r + 1];
+        for (int64_t k = index->occ_start[r]; k < stop; k++) {
+            if (k + LOOKAHEAD < stop)
+                __builtin_prefetch(index->rows + index->row_start[index->occ[k + LOOKAHEAD]]);
+            for (const int32_t *b = index->rows + index->row_start[index->occ[k]]; *b != (int32_t)r; b++) {
+                int32_t before = counters[*b];
+                touched[n_touched] = *b;
+                n_touched += before == 0;
+                counters[*b] = before + 1;
+            }
+        }
+        int32_t anchor = index->code[r];
+        for (int64_t i = 0; i < n_touched; i++) {
+            int32_t b = touched[i];
+            int32_t count = counters[b];
+            int32_t other = index->code[b];
+            counters[b] = 0;
+            space->a[written] = anchor < other ? anchor : other;
+            space->b[written] = anchor < other ? other : anchor;
+            space->count[written] = count;
+            written += count >= min_count;
+        }
+    }
+    return written;
+}
+
+static int64_t count_tallies(const basket_index *index, int64_t first, int64_t last, int32_t min_count, int32_t min_groups,
+                             const workspace *space)
+{
+    tally *tallies = space->tallies;
+    int32_t *touched = space->touched;
+    int64_t written = 0;
+    for (int64_t r = first; r < last; r++) {
+        int64_t n_touched = 0;
         for (int64_t k = index->occ_start[r]; k < index->occ_start[r + 1]; k++) {
+            int32_t t = index->occ[k];
+            int32_t group = index->groups ? index->groups[t] : t;
+            int32_t mark = index->marks ? index->marks[t] : 0;
             const int32_t *end;
-            const int32_t *from = met(index, k, (int32_t)r, &end);
-            sum += end - from;
-        }
-        work[r] = sum;
-    }
-}
-
-static int64_t count_plain(const basket_index *index, int64_t n_ranks, int64_t first, int64_t last, int32_t min_count,
-                           const pair_sink *sink)
-{
-    int32_t *counts = calloc((size_t)n_ranks, sizeof *counts);
-    int32_t *touched = malloc(((size_t)n_ranks + 1) * sizeof *touched);
-    int64_t written = -1;
-    if (counts && touched) {
-        written = 0;
-        for (int64_t r = first; r < last; r++) {
-            int64_t n_touched = 0;
-            int64_t stop = index->occ_start[r + 1];
-            for (int64_t k = index->occ_start[r]; k < stop; k++) {
-                if (k + LOOKAHEAD < stop)
-                    __builtin_prefetch(index->rows + index->row_start[index->occ[k + LOOKAHEAD]]);
-                for (const int32_t *b = index->rows + index->row_start[index->occ[k]]; *b != (int32_t)r; b++) {
-                    int32_t before = counts[*b];
-                    touched[n_touched] = *b;
-                    n_touched += before == 0;
-                    counts[*b] = before + 1;
-                }
-            }
-            int32_t anchor = index->code[r];
-            for (int64_t i = 0; i < n_touched; i++) {
-                int32_t b = touched[i];
-                int32_t count = counts[b];
-                int32_t other = index->code[b];
-                counts[b] = 0;
-                sink->a[written] = anchor < other ? anchor : other;
-                sink->b[written] = anchor < other ? other : anchor;
-                sink->count[written] = count;
-                written += count >= min_count;
+            for (const int32_t *b = met(index, k, (int32_t)r, &end); b < end; b++) {
+                tally *at = tallies + *b;
+                touched[n_touched] = *b;
+                n_touched += at->count == 0;
+                at->groups += at->count == 0 || at->last != group;
+                at->last = group;
+                at->count++;
+                at->marked += mark;
             }
         }
+        for (int64_t i = 0; i < n_touched; i++) {
+            int32_t b = touched[i];
+            tally sum = tallies[b];
+            tallies[b] = (tally){0, 0, 0, 0};
+            if (b == (int32_t)r || sum.count < min_count || sum.groups < min_groups)
+                continue;
+            int32_t from = index->code[r];
+            int32_t to = index->code[b];
+            int swap = !index->partner && from > to;
+            space->a[written] = swap ? to : from;
+            space->b[written] = swap ? from : to;
+            space->count[written] = sum.count;
+            if (space->groups)
+                space->groups[written] = sum.groups;
+            if (space->marked)
+                space->marked[written] = sum.marked;
+            written++;
+        }
     }
-    free(counts);
-    free(touched);
     return written;
 }
 
-static int64_t count_grouped(const basket_index *index, int64_t n_ranks, int64_t first, int64_t last, int32_t min_count,
-                             int32_t min_groups, const pair_sink *sink)
+int64_t count_anchors(const basket_index *index, int64_t first, int64_t last, int32_t min_count, int32_t min_groups,
+                      const workspace *space)
 {
-    tally *tallies = calloc((size_t)n_ranks, sizeof *tallies);
-    int32_t *touched = malloc(((size_t)n_ranks + 1) * sizeof *touched);
-    int64_t written = -1;
-    if (tallies && touched) {
-        written = 0;
-        for (int64_t r = first; r < last; r++) {
-            int64_t n_touched = 0;
-            for (int64_t k = index->occ_start[r]; k < index->occ_start[r + 1]; k++) {
-                int32_t t = index->occ[k];
-                int32_t group = index->groups ? index->groups[t] : t;
-                int32_t mark = index->marks ? index->marks[t] : 0;
-                const int32_t *end;
-                for (const int32_t *b = met(index, k, (int32_t)r, &end); b < end; b++) {
-                    tally *at = tallies + *b;
-                    touched[n_touched] = *b;
-                    n_touched += at->count == 0;
-                    at->groups += at->count == 0 || at->last != group;
-                    at->last = group;
-                    at->count++;
-                    at->marked += mark;
-                }
-            }
-            for (int64_t i = 0; i < n_touched; i++) {
-                int32_t b = touched[i];
-                tally sum = tallies[b];
-                tallies[b] = (tally){0, 0, 0, 0};
-                if (b == (int32_t)r || sum.count < min_count || sum.groups < min_groups)
-                    continue;
-                int32_t from = index->code[r];
-                int32_t to = index->code[b];
-                int swap = !index->partner && from > to;
-                sink->a[written] = swap ? to : from;
-                sink->b[written] = swap ? from : to;
-                sink->count[written] = sum.count;
-                if (sink->groups)
-                    sink->groups[written] = sum.groups;
-                if (sink->marked)
-                    sink->marked[written] = sum.marked;
-                written++;
-            }
-        }
-    }
-    free(tallies);
-    free(touched);
-    return written;
-}
-
-int64_t count_anchors(const basket_index *index, int64_t n_ranks, int64_t first, int64_t last, int32_t min_count,
-                      int32_t min_groups, const pair_sink *sink)
-{
-    if (!index->groups && !index->partner && !index->marks)
-        return count_plain(index, n_ranks, first, last, min_count, sink);
-    return count_grouped(index, n_ranks, first, last, min_count, min_groups, sink);
+    if (index->groups || index->partner || index->marks)
+        return count_tallies(index, first, last, min_count, min_groups, space);
+    return count_plain(index, first, last, min_count, space);
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +15,8 @@ Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
 
-_BLOCK = 1 << 20  # co-occurrences counted between two chances to stop: about 5 ms
+_BLOCK = 1 << 18  # co-occurrences counted between two chances to stop: some milliseconds, and pairs that fit the cache
+_RESERVED = 1 << 27  # entries a column of the answer reserves at first, where it may need as many
 _LARGEST = 2**31 - 2
 _REFUSALS = {
     1: "indptr must start at 0, never fall and end at len(items); it breaks at basket {where}",
@@ -64,11 +64,20 @@ class Floors:
 
 @dataclass(frozen=True)
 class _Index:
-    """Baskets by rank and ranks by basket; `keep` holds the arrays whose addresses the C struct holds."""
+    """Baskets by rank and ranks by basket, as the C struct; `owners` keep its arrays alive; `work` is co-items met an anchor."""
 
     struct: object
-    keep: tuple[object, ...]
-    n_ranks: int
+    owners: tuple[object, ...]
+    work: Int64s
+
+
+@dataclass(frozen=True)
+class _Workspace:
+    """One thread's counters and columns, as the C struct; `owners` keep its arrays alive."""
+
+    struct: object
+    owners: tuple[object, ...]
+    columns: tuple[Int32s | None, ...]
 
 
 def count_pairs(  # noqa: PLR0913
@@ -102,14 +111,7 @@ def count_pairs(  # noqa: PLR0913
     elif floors.groups > 1:
         raise ValueError("a floor on groups needs groups")
     index = _invert(n, indptr, items, _by_frequency(frequency, kept), about)
-    blocks = _blocks(index, floors)
-    task = partial(_count_block, index, floors, about)
-    parts = list(_run(task, blocks, threads))
-    return PairCounts(*(np.concatenate([part[i] for part in parts]) if parts else _empty() for i in range(5)))
-
-
-def _empty() -> Int32s:
-    return np.empty(0, dtype=np.int32)
+    return _count(index, floors, about, threads)
 
 
 def _check_arrays(indptr: Int64s, items: Int32s, n_items: int, about: Annotations) -> None:
@@ -181,50 +183,101 @@ def _invert(n: int, indptr: Int64s, items: Int32s, ranks: tuple[Int32s, Int32s, 
     row_start = np.empty(n + 1, dtype=np.int64)
     rows = np.empty(occ_start[-1], dtype=np.int32)
     occ = np.empty(occ_start[-1], dtype=np.int32)
+    work = np.empty(len(code), dtype=np.int64)
     fill = np.zeros(n, dtype=np.int32)
-    arrays = (indptr, items, rank, occ_start, occ_start[:-1].copy(), fill, row_start, rows, occ)
+    arrays = (indptr, items, rank, occ_start, occ_start[:-1].copy(), fill, row_start, rows, occ, work)
     lib.invert_baskets(n, len(code), *(_pointer(array) for array in arrays))
-    keep = (row_start, rows, occ_start, occ, code, about.groups, about.partner, about.marks)
-    pointers = tuple(_pointer(array) for array in keep)
-    return _Index(ffi.new("basket_index *", pointers), (keep, pointers), len(code))
+    pointers = tuple(_pointer(x) for x in (row_start, rows, occ_start, occ, code, about.groups, about.partner, about.marks))
+    struct = ffi.new("basket_index *", pointers)
+    if about.partner is not None:
+        lib.partner_work(struct, len(code), _pointer(work))
+    return _Index(struct, pointers, work)
 
 
-def _blocks(index: _Index, floors: Floors) -> list[tuple[int, int, int]]:
-    """Runs of anchors (first, last, most pairs they can give), each about `_BLOCK` co-occurrences of work or one anchor."""
-    work = np.zeros(index.n_ranks, dtype=np.int64)
-    lib.anchor_work(index.struct, index.n_ranks, _pointer(work))
-    most = np.cumsum(np.minimum(work // floors.count, index.n_ranks))
-    done = np.cumsum(work)
+def _blocks(work: Int64s, floors: Floors) -> tuple[list[tuple[int, int]], int, int]:
+    """Runs of anchors (first, last), each about `_BLOCK` co-occurrences of work or one anchor; the most pairs one, and all, can give."""
+    most = np.concatenate([[0], np.cumsum(np.minimum(work // floors.count, len(work)))])
+    done = np.concatenate([[0], np.cumsum(work)])
     blocks = []
-    first = 0
-    while first < index.n_ranks:
-        before = done[first - 1] if first else 0
-        last = max(first + 1, int(np.searchsorted(done, before + _BLOCK, side="right")))
-        blocks.append((first, last, int(most[last - 1] - (most[first - 1] if first else 0))))
+    first = largest = 0
+    while first < len(work):
+        last = max(first + 1, int(np.searchsorted(done, done[first] + _BLOCK, side="right")) - 1)
+        blocks.append((first, last))
+        largest = max(largest, int(most[last] - most[first]))
         first = last
-    return blocks
+    return blocks, largest, int(most[-1])
 
 
-def _count_block(
-    index: _Index, floors: Floors, about: Annotations, block: tuple[int, int, int]
-) -> tuple[Int32s, Int32s, Int32s, Int32s, Int32s]:
-    first, last, most = block
-    grouped, marked = about.groups is not None, about.marks is not None
-    columns = tuple(np.empty(most + 1 if asked else 0, dtype=np.int32) for asked in (True, True, True, grouped, marked))
-    pointers = tuple(_pointer(column if len(column) else None) for column in columns)
-    sink = ffi.new("pair_sink *", pointers)
-    written = lib.count_anchors(index.struct, index.n_ranks, first, last, floors.count, floors.groups, sink)
-    if written < 0:
-        raise MemoryError(f"no memory for the counters of {index.n_ranks} items")
-    a, b, count, groups, marks = (column[:written] if 2 * written > most else column[:written].copy() for column in columns)
-    return a, b, count, groups, marks
+class _Workspaces:
+    """Counters and room for one block's pairs, one set a thread at work, handed out and taken back."""
+
+    def __init__(self, n_ranks: int, largest: int, about: Annotations) -> None:
+        self._n_ranks = n_ranks
+        self._largest = largest
+        self._grouped = about.groups is not None
+        self._marked = about.marks is not None
+        self._plain = not (self._grouped or self._marked or about.partner is not None)
+        self._idle: list[_Workspace] = []
+
+    def take(self) -> _Workspace:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            counters = np.zeros(self._n_ranks * (1 if self._plain else 4), dtype=np.int32)
+            touched = np.empty(self._n_ranks + 1, dtype=np.int32)
+            columns = tuple(
+                np.empty(self._largest + 1, dtype=np.int32) if asked else None
+                for asked in (True, True, True, self._grouped, self._marked)
+            )
+            room = _pointer(counters)
+            pointers = (
+                room if self._plain else ffi.NULL,
+                ffi.NULL if self._plain else ffi.cast("tally *", room),
+                _pointer(touched),
+                *(_pointer(column) for column in columns),
+            )
+            return _Workspace(ffi.new("workspace *", pointers), (room, *pointers), columns)
+
+    def give_back(self, workspace: _Workspace) -> None:
+        self._idle.append(workspace)
 
 
-def _run(
-    task: Callable[[tuple[int, int, int]], tuple[Int32s, Int32s, Int32s, Int32s, Int32s]],
-    blocks: list[tuple[int, int, int]],
-    threads: int,
-) -> Iterator[tuple[Int32s, Int32s, Int32s, Int32s, Int32s]]:
+def _count(index: _Index, floors: Floors, about: Annotations, threads: int) -> PairCounts:
+    blocks, largest, most = _blocks(index.work, floors)
+    workspaces = _Workspaces(len(index.work), largest, about)
+
+    def count_block(block: tuple[int, int]) -> tuple[_Workspace, int]:
+        space = workspaces.take()
+        return space, lib.count_anchors(index.struct, *block, floors.count, floors.groups, space.struct)
+
+    found = 0
+    grown = [_empty()] * 5
+    for space, written in _in_order(count_block, blocks, threads):
+        for i, part in enumerate(space.columns):
+            if part is not None:
+                grown[i] = _with_room(grown[i], found, found + written, most)
+                grown[i][found : found + written] = part[:written]
+        found += written
+        workspaces.give_back(space)
+    return PairCounts(*(column[:found] for column in grown))
+
+
+def _empty() -> Int32s:
+    return np.empty(0, dtype=np.int32)
+
+
+def _with_room(column: Int32s, used: int, needed: int, most: int) -> Int32s:
+    """The column itself, or a longer copy. Address space is taken generously: memory never written to is never used."""
+    if needed <= len(column):
+        return column
+    longer = np.empty(max(needed, min(most, max(_RESERVED, 2 * needed))), dtype=np.int32)
+    longer[:used] = column[:used]
+    return longer
+
+
+def _in_order(
+    task: Callable[[tuple[int, int]], tuple[_Workspace, int]], blocks: list[tuple[int, int]], threads: int
+) -> Iterator[tuple[_Workspace, int]]:
     """The task's results in the order of the blocks; an exception or an interrupt drops the blocks not yet begun."""
     if threads == 1:
         yield from map(task, blocks)
