@@ -1,0 +1,108 @@
+"""Every edge and every verdict in a sentence, English or Chinese, that reads back as the table's figures.
+
+`sentence` tells the evidence of one row of Associations, `verdict_sentence` what may be concluded and why; `parse` is the
+exact inverse of both: for every row and any two titles
+
+    parse(sentence(row, title, other_title, language), language).figures == figures(row)
+    parse(verdict_sentence(row, title, other_title, language), language).figures == verdict_figures(row)
+
+where the figures are the row's own columns under the rounding rule published in `wording.figures`. Nulls are left out, never
+guessed. A title is quoted with a reversible escape, so no title, whatever it holds, changes what a sentence is read as; and
+`parse` refuses any text that the two functions would not have written, to the letter.
+
+Stated, where known, by kind: `baskets, confidence, customers, adjusted_lift` (else `lift`), `adjusted_low, adjusted_high, q,
+stability`, for `similar` also `similarity`, without `confidence`; and `antecedents`, the baskets (orders) with A, which is
+baskets / confidence where that is whole. A verdict states what it rests on, and `strength`. The other columns are for tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, TypeVar
+
+import polars as pl
+
+from basketry.associations.wording import chinese, english
+from basketry.associations.wording.figures import COLUMNS, known_figures
+from basketry.associations.wording.grammar import Grammar
+from basketry.core.errors import RequestError
+from basketry.core.protocols import Scalar
+
+Language = Literal["en", "zh"]
+T = TypeVar("T")
+Row = Mapping[str, Scalar]
+
+_KINDS: Final = {"en": english.KINDS, "zh": chinese.KINDS}
+_VERDICTS: Final = {"en": english.VERDICTS, "zh": chinese.VERDICTS}
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What a sentence says: the `claim` (a kind or a verdict), the titles of A and B, and every figure it states, by column."""
+
+    claim: str
+    title: str
+    other_title: str
+    figures: dict[str, float]
+
+
+def sentence(edge: Row, title: str, other_title: str, language: Language) -> str:
+    """The evidence of one edge (a row of Associations by column name) in one sentence."""
+    return _kind_grammar(edge, language).say(title, other_title, known_figures(edge))
+
+
+def verdict_sentence(edge: Row, title: str, other_title: str, language: Language) -> str:
+    """The verdict of one edge, and what it rests on, in one sentence."""
+    return _verdict_grammar(edge, language).say(title, other_title, known_figures(edge))
+
+
+def figures(edge: Row) -> dict[str, float]:
+    """The figures that `sentence` states, in either language: columns of the row under the published rounding rule."""
+    return _kind_grammar(edge, "en").stated(known_figures(edge))
+
+
+def verdict_figures(edge: Row) -> dict[str, float]:
+    """The figures that `verdict_sentence` states, in either language."""
+    return _verdict_grammar(edge, "en").stated(known_figures(edge))
+
+
+def parse(text: str, language: Language) -> Parsed:
+    """Read back a sentence; RequestError for a text that `sentence` and `verdict_sentence` would not have written."""
+    claims = {claim: [grammar] for claim, grammar in _of(_KINDS, language).items()}
+    claims |= {claim: [*grammars.values()] for claim, grammars in _of(_VERDICTS, language).items()}
+    for claim, grammars in claims.items():
+        for grammar in grammars:
+            if (heard := grammar.hear(text)) is not None:
+                return Parsed(claim, heard.title, heard.other_title, heard.figures)
+    raise RequestError(f"this is not a sentence about an edge: {text[:120]!r}", "give one that `sentence` wrote, unchanged")
+
+
+def with_sentences(edges: pl.DataFrame, products: pl.DataFrame, language: Language) -> pl.DataFrame:
+    """`edges` (Associations) with two more columns, `sentence` and `verdict_sentence`.
+
+    Titles are `products.title` (Products); a product that is not there goes by its id. Linear: about 100 us an edge.
+    """
+    titles: dict[str, str] = dict(products.select("product_id", "title").iter_rows())
+    said: list[str] = []
+    concluded: list[str] = []
+    for edge in edges.select("product_id", "other_id", "kind", "verdict", *COLUMNS).iter_rows(named=True):
+        known = known_figures(edge)
+        pair = (titles.get(edge["product_id"], edge["product_id"]), titles.get(edge["other_id"], edge["other_id"]))
+        said.append(_kind_grammar(edge, language).say(*pair, known))
+        concluded.append(_verdict_grammar(edge, language).say(*pair, known))
+    return edges.with_columns(pl.Series("sentence", said, pl.String), pl.Series("verdict_sentence", concluded, pl.String))
+
+
+def _kind_grammar(edge: Row, language: Language) -> Grammar:
+    return _of(_KINDS, language)[str(edge["kind"])]
+
+
+def _verdict_grammar(edge: Row, language: Language) -> Grammar:
+    return _of(_VERDICTS, language)[str(edge["verdict"])][str(edge["kind"])]
+
+
+def _of(tables: Mapping[str, T], language: str) -> T:
+    if language not in tables:
+        raise RequestError(f"no sentences in the language {language!r}", f"choose one of {', '.join(tables)}")
+    return tables[language]
