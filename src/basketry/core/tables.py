@@ -120,6 +120,20 @@ class UnitPrices(_Lineage):
     paid = _money("(amount - coupon_discount) / units: what the customer paid")
 
 
+class Coverage(dy.Schema):
+    """How much the order lines hold: one row."""
+
+    first_day = dy.Date(nullable=True, description="the earliest local day; null without lines", metadata=_unit("local day"))
+    last_day = dy.Date(nullable=True, description="the latest", metadata=_unit("local day"))
+    last_ts = dy.Datetime(
+        nullable=True, time_zone="UTC", time_unit="us", description="the latest instant", metadata=_unit("UTC")
+    )
+    lines = dy.Int64(min=0, description="order lines", metadata=_unit("rows"))
+    orders = dy.Int64(min=0, description="distinct orders", metadata=_unit("baskets"))
+    customers = dy.Int64(min=0, description="distinct known customers", metadata=_unit("customers"))
+    products = dy.Int64(min=0, description="distinct products sold", metadata=_unit("products"))
+
+
 class Associations(dy.Schema):
     """The association graph: one row a directed edge (undirected kinds stand in both directions).
 
@@ -151,6 +165,10 @@ class Associations(dy.Schema):
     adjusted_high = _number("upper end of its 95% interval", "ratio")
     p = _share("exact hypergeometric upper tail, counts deflated to distinct customers")
     q = _share("Benjamini-Hochberg over all pairs tested")
+    placebo_lift = _number("the same ratio for A in one order and B in the same customer's next, both ways", "ratio")
+    contrast = _number("adjusted_lift / placebo_lift: same trip against next trip", "ratio")
+    contrast_low = _number("lower end of its exact 95% interval, over distinct customers", "ratio")
+    contrast_high = _number("upper end", "ratio")
     stability = _share("smaller over larger of the adjusted lifts in the two halves of time; 0 where a half has none")
     similarity = _number("similarity of the two products' texts", "in [-1, 1]")
     strength = _share("calibrated probability of being bought together in the next weeks")
@@ -184,5 +202,6 @@ DERIVED: Final[dict[str, type[dy.Schema]]] = {
     "baskets": Baskets,
     "documents": Documents,
     "unit_prices": UnitPrices,
+    "coverage": Coverage,
 }
 ANSWERS: Final[dict[str, type[dy.Schema]]] = {"associations": Associations, "clusters": Clusters, "metrics": Metrics}

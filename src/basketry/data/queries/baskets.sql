@@ -1,7 +1,7 @@
 -- Distinct products of each order as dense codes, ordered by customer, time and order.
 -- inputs: order_lines, products
 -- output: baskets
--- params: since (first local day taken, as a date)
+-- params: since (first instant taken, ISO 8601)
 WITH codes AS (
     SELECT product_id, row_number() OVER (ORDER BY product_id) - 1 AS product
     FROM products
@@ -9,12 +9,12 @@ WITH codes AS (
 lines AS (
     SELECT DISTINCT order_id, product_id
     FROM order_lines
-    WHERE day >= CAST($since AS DATE)
+    WHERE ts >= CAST($since AS TIMESTAMPTZ)
 ),
 orders AS (
     SELECT order_id, coalesce(min(customer_id), '#' || order_id) AS buyer, min(ts) AS ts, min(day) AS day
     FROM order_lines
-    WHERE day >= CAST($since AS DATE)
+    WHERE ts >= CAST($since AS TIMESTAMPTZ)
     GROUP BY order_id
 ),
 numbered AS (

@@ -1,0 +1,55 @@
+"""The one list of what Basketry can do. The command line, and later the HTTP routes and reference pages, come from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from basketry.app.associations import AssociationsRequest, associations
+from basketry.app.build import BuildRequest, build
+from basketry.app.clusters import ClustersRequest, clusters
+from basketry.app.demo import DemoRequest, demo
+from basketry.app.doctor import DoctorRequest, doctor
+from basketry.app.explain import ExplainRequest, explain
+from basketry.app.ingest import IngestRequest, ingest
+from basketry.app.init import InitRequest, init
+from basketry.app.releases import ReleasesRequest, RollbackRequest, VerifyRequest, releases, rollback, verify
+from basketry.app.report import ReportRequest, report
+
+if TYPE_CHECKING:
+    from basketry.app.shop import Shop
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A use case under its public name: `call(shop, request)` where `request` is a frozen dataclass of type `request`.
+
+    Every request field carries `metadata["help"]`; one with `metadata["argument"]` is positional. Every result is a frozen
+    dataclass whose fields are facts (scalars), tables (frames) and notes (tuples of sentences).
+    """
+
+    name: str
+    request: type[Any]
+    call: Callable[[Shop, Any], Any]
+
+    @property
+    def summary(self) -> str:
+        """First line of the use case's docstring."""
+        return (self.call.__doc__ or "").strip().splitlines()[0]
+
+
+OPERATIONS: Final = (
+    Operation("init", InitRequest, init),
+    Operation("ingest", IngestRequest, ingest),
+    Operation("build", BuildRequest, build),
+    Operation("associations", AssociationsRequest, associations),
+    Operation("explain", ExplainRequest, explain),
+    Operation("clusters", ClustersRequest, clusters),
+    Operation("report", ReportRequest, report),
+    Operation("releases", ReleasesRequest, releases),
+    Operation("rollback", RollbackRequest, rollback),
+    Operation("verify", VerifyRequest, verify),
+    Operation("doctor", DoctorRequest, doctor),
+    Operation("demo", DemoRequest, demo),
+)

@@ -1,0 +1,90 @@
+"""A shop: one folder, and everything Basketry can do with it, as `basketry.open("myshop")` gives it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from basketry.core.errors import DataError, NotFound
+
+if TYPE_CHECKING:
+    from basketry.app.graph_reader import GraphReader
+    from basketry.data.dataset import Dataset
+    from basketry.data.shopfile import ShopFile
+    from basketry.store.releases import ReleaseStore
+    from basketry.store.tables import TableStore
+
+
+class Shop:
+    """The shop in a folder. Every method is a use case of `basketry.app`; the same stand on the command line."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Shop:
+        """A shop that was set up by `basketry init`. Raises NotFound if the folder has no `shop.toml`."""
+        path = Path(folder)
+        if not (path / "shop.toml").is_file():
+            raise NotFound(f"{path} is not a shop: it has no shop.toml", f"set one up with: basketry init --shop {path}")
+        return cls(path)
+
+    @cached_property
+    def settings(self) -> ShopFile:
+        """`shop.toml`, read once."""
+        from basketry.data.shopfile import read_shopfile
+
+        return read_shopfile(self.folder / "shop.toml")
+
+    @cached_property
+    def tables(self) -> TableStore:
+        """Committed tables."""
+        from basketry.store.tables import TableStore
+
+        return TableStore(self.folder)
+
+    @cached_property
+    def releases(self) -> ReleaseStore:
+        """Published releases."""
+        from basketry.store.releases import ReleaseStore
+
+        return ReleaseStore(self.folder)
+
+    @contextmanager
+    def dataset(self, as_of: dt.datetime | None = None) -> Iterator[Dataset]:
+        """The tables as known at `as_of` (default: after everything ingested), on an engine closed at the end of the block."""
+        from basketry.core.protocols import Parquet
+        from basketry.core.tables import INPUTS
+        from basketry.data.dataset import Dataset
+        from basketry.engines.duck import DuckEngine
+
+        snapshot = self.tables.snapshot()
+        parts = {name: snapshot.parts(name) for name in INPUTS if snapshot.parts(name)}
+        missing = [name for name in ("products", "order_lines") if name not in parts]
+        if missing:
+            raise DataError(
+                f"{self.folder} holds no {' and no '.join(missing)}", "name their sources in shop.toml, then: basketry ingest"
+            )
+        engine = DuckEngine({name: Parquet(tuple(paths)) for name, paths in parts.items()})
+        try:
+            yield Dataset(engine, as_of or dt.datetime(9999, 1, 1, tzinfo=dt.UTC), snapshot.digest)
+        finally:
+            engine.close()
+
+    @cached_property
+    def _readers(self) -> dict[str, GraphReader]:
+        return {}
+
+    def graph(self) -> GraphReader:
+        """The association graph of the release that serves now; opened once per release."""
+        from basketry.app.graph_reader import FILES, GraphReader
+
+        release = self.releases.current(FILES)
+        if release.id not in self._readers:
+            self._readers.clear()
+            self._readers[release.id] = GraphReader(release)
+        return self._readers[release.id]

@@ -1,0 +1,115 @@
+"""What the evidence allows to be said of a pair: complement, substitute, met on the same trips only, or unknown.
+
+A raw lift above 1 is no verdict: big baskets hold everything, and a household that likes both products buys both, together or
+not. So two rivals have to be beaten. Basket size: the adjusted lift counts against what the sizes of the baskets explain.
+Taste: the *placebo* counts A in one order and B in the same customer's next order. Taste, season and store act on both; only
+what is particular to one trip sets them apart. The **contrast** is their ratio:
+
+    contrast = (together / expected together) / (across / expected across)
+
+Above 1 the two are wanted on the same trip (buns and patties); below 1 one visit takes the one and the next visit the other,
+which between products that mean the same is substitution (two milks). Where customers are unknown there is no placebo, and
+the size-adjusted lift stands alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from basketry.associations.significance import benjamini_hochberg
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
+    Flags = npt.NDArray[np.bool_]
+    Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What was counted of pairs: `baskets`, distinct `customers`, and the baskets `expected` by chance and basket size."""
+
+    baskets: Integers
+    customers: Integers
+    expected: Floats
+
+    def lift(self) -> Floats:
+        """Baskets over expected; NaN where nothing was expected."""
+        return np.divide(self.baskets, self.expected, out=np.full(len(self.baskets), np.nan), where=self.expected > 0)
+
+    def exposure(self) -> Floats:
+        """Expected distinct customers: `expected` deflated by the pair's own baskets a customer (1 where it has none)."""
+        return self.expected * np.divide(self.customers, self.baskets, out=np.ones(len(self.baskets)), where=self.baskets > 0)
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Same trip against next trip: `ratio`, its exact 95% interval, two-sided exact `p`; NaN (p: 1) where nothing counted."""
+
+    ratio: Floats
+    low: Floats
+    high: Floats
+    p: Floats
+
+
+def contrast(together: Tally, across: Tally) -> Contrast:
+    """Compare two Poisson rates given their sum: of n = c1 + c2 distinct customers, c1 is Binomial(n, r E1 / (r E1 + E2)).
+
+    Clopper-Pearson limits of that share give those of r (Przyborowski & Wilenski 1940).
+    """
+    from scipy.stats import beta, binom
+
+    c1, c2 = together.customers.astype(float), across.customers.astype(float)
+    e1, e2 = together.exposure(), across.exposure()
+    known = (c1 + c2 > 0) & (e1 > 0) & (e2 > 0)
+    c1, c2, e1, e2 = (np.where(known, each, 1.0) for each in (c1, c2, e1, e2))
+    low = np.where(c1 > 0, beta.ppf(0.025, np.maximum(c1, 0.5), c2 + 1), 0.0)
+    high = np.where(c2 > 0, beta.ppf(0.975, c1 + 1, np.maximum(c2, 0.5)), 1.0)
+    with np.errstate(divide="ignore"):
+        ratio, ends = (c1 / e1) / (c2 / e2), [share / (1 - share) * e2 / e1 for share in (low, high)]
+    null = e1 / (e1 + e2)
+    tails = np.minimum(binom.cdf(c1, c1 + c2, null), binom.sf(c1 - 1, c1 + c2, null))
+    p = np.where(known, np.minimum(2 * tails, 1.0), 1.0)
+    ratio, first, last = (np.where(known, each, np.nan) for each in (ratio, *ends))
+    return Contrast(ratio, first, last, p)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a verdict rests on, pair by pair; `contrast` is None where customers are unknown, similarity NaN if unknown."""
+
+    lift: Floats
+    q: Floats
+    adjusted_low: Floats
+    adjusted_high: Floats
+    similarity: Floats
+    contrast: Contrast | None
+
+
+@dataclass(frozen=True)
+class VerdictRule:
+    """When a verdict is given. `level`: false discovery rate of both tests; `alike`: similarity of texts that name one need."""
+
+    level: float = 0.05
+    alike: float = 0.75
+
+    def judge(self, found: Findings) -> npt.NDArray[np.str_]:
+        """One of the four verdicts per pair; comparisons with NaN are false, so what is not known never speaks."""
+        apart, joint = self._contrasted(found)
+        associated = (found.q <= self.level) & (found.lift > 1)
+        complement = associated & (found.adjusted_low > 1) & joint
+        substitute = (found.similarity >= self.alike) & apart
+        return np.select([complement, substitute, associated], ["complement", "substitute", "co_trip"], "unknown")
+
+    def _contrasted(self, found: Findings) -> tuple[Flags, Flags]:
+        """Which pairs are kept apart by trips, and which are drawn together."""
+        if found.contrast is None:
+            return found.adjusted_high < 1, found.adjusted_low > 1
+        tested = np.isfinite(found.contrast.low)
+        q = np.ones(len(found.lift))
+        q[tested] = benjamini_hochberg(found.contrast.p[tested], int(tested.sum()))
+        return (q <= self.level) & (found.contrast.high < 1), (q <= self.level) & (found.contrast.low > 1)

@@ -1,0 +1,174 @@
+import datetime as dt
+from decimal import Decimal
+from importlib import resources
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from basketry.core import tables
+from basketry.core.errors import RequestError
+from basketry.core.protocols import Parquet
+from basketry.data.dataset import CUTS, Dataset, named
+from basketry.engines.duck import DuckEngine
+
+START = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
+QUERIES = sorted(
+    file.name.removesuffix(".sql")
+    for file in resources.files("basketry.data").joinpath("queries").iterdir()
+    if file.name.endswith(".sql")
+)
+
+
+def order_lines(rows):
+    """Frame of (order, customer, product, hours after START)."""
+    ts = [START + dt.timedelta(hours=hours) for *_, hours in rows]
+    money = [Decimal("3.34")] * len(rows)
+    frame = pl.DataFrame(
+        {
+            "source": ["s"] * len(rows),
+            "row": list(range(1, len(rows) + 1)),
+            "order_id": [order for order, *_ in rows],
+            "customer_id": [customer for _, customer, *_ in rows],
+            "product_id": [product for _, _, product, _ in rows],
+            "ts": ts,
+            "day": [each.date() for each in ts],
+            "store_id": [None] * len(rows),
+            "units": [Decimal(2)] * len(rows),
+            "amount": money,
+            "loyalty_discount": [Decimal("0.36")] * len(rows),
+            "coupon_discount": [Decimal(0)] * len(rows),
+            "coupon_match_discount": [Decimal(0)] * len(rows),
+        },
+        schema_overrides={"store_id": pl.String, "customer_id": pl.String},
+    )
+    return tables.OrderLines.validate(frame, cast=True)
+
+
+def products(ids):
+    rows = {"product_id": ids, "title": [f"product {each}" for each in ids]}
+    return tables.Products.validate(
+        pl.DataFrame(rows).with_columns(
+            pl.lit(None, pl.String).alias(name) for name in tables.Products.column_names() if name not in rows
+        ),
+        cast=True,
+    )
+
+
+def promotions(days):
+    frame = pl.DataFrame(
+        {
+            "source": ["s"] * len(days),
+            "row": list(range(1, len(days) + 1)),
+            "product_id": ["a"] * len(days),
+            "first_day": [START.date() + dt.timedelta(days=each) for each in days],
+            "store_id": ["1"] * len(days),
+            "display": ["x"] * len(days),
+            "mailer": ["y"] * len(days),
+        }
+    )
+    return tables.Promotions.validate(frame, cast=True)
+
+
+def opened(folder, lines, as_of):
+    frames = {"order_lines": lines, "products": products(["a", "b", "c", "d"]), "promotions": promotions([0, 3, 9])}
+    for name, frame in frames.items():
+        frame.write_parquet(folder / f"{name}.parquet")
+    engine = DuckEngine({name: Parquet((folder / f"{name}.parquet",)) for name in frames}, threads=1)
+    return Dataset(engine, as_of, "digest")
+
+
+def parameters(query):
+    return {name: {"since": "2000-01-01T00:00:00Z"}[name] for name in query.params}
+
+
+ROWS = st.lists(
+    st.tuples(st.sampled_from("1234"), st.none() | st.sampled_from("xyz"), st.sampled_from("abcd"), st.integers(0, 240)),
+    min_size=1,
+    max_size=25,
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ROWS, st.integers(0, 240))
+def test_no_read_ever_sees_past_as_of(tmp_path_factory, rows, hours):
+    as_of = START + dt.timedelta(hours=hours)
+    whole, truncated = tmp_path_factory.mktemp("whole"), tmp_path_factory.mktemp("truncated")
+    lines = order_lines(rows)
+    cut = opened(whole, lines, as_of)
+    known = opened(truncated, lines.filter(pl.col("ts") < as_of), dt.datetime(2100, 1, 1, tzinfo=dt.UTC))
+    for name in QUERIES:
+        query = named(name)
+        contract = tables.DERIVED[query.output]
+        left, right = (dataset.query(contract, name, parameters(query)) for dataset in (cut, known))
+        assert left.equals(right), name
+    assert cut.table(tables.OrderLines).equals(known.table(tables.OrderLines))
+    assert cut.table(tables.Promotions)["first_day"].max() is None or (
+        cut.table(tables.Promotions)["first_day"].max() <= as_of.date()
+    )
+    cut.engine.close()
+    known.engine.close()
+
+
+def test_every_query_reads_only_tables_that_are_cut():
+    assert QUERIES
+    for name in QUERIES:
+        query = named(name)
+        assert "stored." not in query.sql, "a query must not reach behind the cut"
+        assert set(query.inputs) <= set(CUTS)
+        assert query.output in tables.DERIVED
+
+
+def test_an_earlier_instant_is_allowed_and_a_later_one_refused(tmp_path):
+    dataset = opened(tmp_path, order_lines([("1", "x", "a", 1), ("2", "x", "b", 30)]), START + dt.timedelta(hours=20))
+    earlier = dataset.before(START + dt.timedelta(hours=1))
+    assert dataset.query(tables.Coverage, "coverage")["lines"].item() == 1
+    assert earlier.query(tables.Coverage, "coverage")["lines"].item() == 0
+    with pytest.raises(RequestError, match="is after this dataset's"):
+        dataset.before(START + dt.timedelta(hours=21))
+    dataset.engine.close()
+
+
+def test_an_instant_without_a_zone_is_refused(tmp_path):
+    with pytest.raises(RequestError, match="no time zone"):
+        opened(tmp_path, order_lines([("1", "x", "a", 1)]), dt.datetime(2024, 1, 2))
+
+
+def test_baskets_are_ordered_by_customer_and_time_and_count_anonymous_ones_apart(tmp_path):
+    lines = order_lines(
+        [
+            ("9", "x", "b", 1),
+            ("9", "x", "b", 1),
+            ("9", "x", "a", 1),
+            ("1", "x", "d", 5),
+            ("5", None, "c", 2),
+            ("6", None, "c", 3),
+        ]
+    )
+    dataset = opened(tmp_path, lines, START + dt.timedelta(days=50))
+    got = dataset.query(tables.Baskets, "baskets", {"since": "2000-01-01T00:00:00Z"})
+    assert got.select("basket", "product", "customer").rows() == [(0, 2, 0), (1, 2, 1), (2, 0, 2), (2, 1, 2), (3, 3, 2)]
+    streamed = pl.concat(dataset.stream(tables.Baskets, "baskets", {"since": "2000-01-01T00:00:00Z"}, rows=2))
+    assert streamed.equals(got)
+    dataset.engine.close()
+
+
+def test_unit_prices_equal_the_worked_example(tmp_path):
+    dataset = opened(tmp_path, order_lines([("1", "x", "a", 1)]), START + dt.timedelta(days=50))
+    row = dataset.query(tables.UnitPrices, "unit_prices").row(0, named=True)
+    assert (row["shelf"], row["loyalty"], row["paid"]) == (Decimal("1.85"), Decimal("1.67"), Decimal("1.67"))
+    dataset.engine.close()
+
+
+def test_wrong_questions_are_refused(tmp_path):
+    dataset = opened(tmp_path, order_lines([("1", "x", "a", 1)]), START + dt.timedelta(days=50))
+    with pytest.raises(RequestError, match="no named query"):
+        dataset.query(tables.Baskets, "../secrets")
+    with pytest.raises(RequestError, match="takes"):
+        dataset.query(tables.Baskets, "baskets")
+    with pytest.raises(RequestError, match="not Coverage"):
+        dataset.query(tables.Coverage, "baskets", {"since": "2000-01-01"})
+    with pytest.raises(RequestError, match="not an input table"):
+        dataset.table(tables.Associations)
+    dataset.engine.close()
