@@ -1,0 +1,272 @@
+"""The association graph as a picture: which hubs and edges to draw, and where, so that no label covers another."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import hypot, sqrt
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Sentence = Callable[[Mapping[str, Any], str], str]
+
+LINE_HEIGHT: Final = 13.0
+LETTER: Final = 6.1  # mean advance of a Latin letter at the label's 11.5 px; a CJK character takes two
+GAP: Final = 4.0
+CANDIDATE_HUBS: Final = 300
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """A picture's size in its own pixels, how many hubs it holds and how many neighbours each of them brings."""
+
+    name: str
+    width: float
+    height: float
+    hubs: int
+    reach: int
+
+
+WIDE: Final = Canvas("wide", 940, 720, 8, 6)
+TALL: Final = Canvas("tall", 380, 560, 4, 4)
+
+
+@dataclass(frozen=True)
+class Node:
+    """A product in the picture; `lines` is its label, under the dot."""
+
+    product_id: str
+    title: str
+    department: str
+    customers: int | None
+    hub: bool
+    radius: float
+    lines: tuple[str, ...]
+    x: float = 0.0
+    y: float = 0.0
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom of dot and label together."""
+        half = max(self.radius, max((text_width(line) for line in self.lines), default=0.0) / 2)
+        return self.x - half, self.y - self.radius, self.x + half, self.y + self.radius + LINE_HEIGHT * len(self.lines) + 3
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A line between two nodes (positions in the list of nodes) with the sentence that explains it."""
+
+    a: int
+    b: int
+    verdict: str
+    strength: float
+    path: str
+    en: str
+    zh: str
+
+    @property
+    def width(self) -> float:
+        """Line width in pixels: 1 to 6."""
+        return 1 + 5 * self.strength
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What the page draws."""
+
+    canvas: Canvas
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+
+
+def strongest_pairs(associations: pl.DataFrame) -> pl.DataFrame:
+    """One row an unordered pair: its strongest edge, ties to the more confident direction; strongest pair first.
+
+    Adds `weight`, the strength with null as 0. O(n log n): half a million edges take about a second.
+    """
+    import polars as pl
+
+    a, b = pl.col("product_id"), pl.col("other_id")
+    return (
+        associations.filter(a != b)
+        .with_columns(
+            weight=pl.col("strength").fill_null(0.0),
+            low=pl.when(a < b).then(a).otherwise(b),
+            high=pl.when(a < b).then(b).otherwise(a),
+        )
+        .sort(
+            "weight",
+            "adjusted_lift",
+            "confidence",
+            "product_id",
+            "other_id",
+            "kind",
+            descending=[True, True, True, False, False, False],
+            nulls_last=True,
+        )
+        .unique(["low", "high"], keep="first", maintain_order=True)
+    )
+
+
+def choose(pairs: pl.DataFrame, hubs: int, reach: int) -> tuple[list[str], list[str], pl.DataFrame]:
+    """The hubs in order of choice, all products to draw (hubs among them), and the pairs to draw.
+
+    A hub is chosen greedily: the product whose `reach` strongest complements not yet drawn add up to the most strength, so that
+    the picture covers the shop rather than one corner of it. Where there is no complement, pairs of any verdict stand in.
+    Beside the lines from hubs, the strongest others among the drawn products are kept, up to half as many again.
+    """
+    import polars as pl
+
+    strong = pairs.filter(pl.col("verdict") == "complement")
+    strong = strong if strong.height else pairs
+    neighbours = _neighbours(strong, reach * 4)
+    drawn: list[str] = []
+    chosen: list[str] = []
+    seen: set[str] = set()
+    lines: set[tuple[str, str]] = set()
+    while len(chosen) < hubs and neighbours:
+        fresh = {hub: [n for n in near if n[0] not in seen][:reach] for hub, near in neighbours.items()}
+        hub = max(fresh, key=lambda product: (sum(weight for _, weight in fresh[product]), product))
+        taken = fresh[hub]
+        if not taken:
+            break
+        del neighbours[hub]
+        chosen.append(hub)
+        drawn += [name for name in (hub, *(name for name, _ in taken)) if name not in seen]
+        seen.update(drawn)
+        lines.update((min(hub, name), max(hub, name)) for name, _ in taken)
+    among = pairs.filter(pl.col("low").is_in(drawn), pl.col("high").is_in(drawn))
+    wanted = pl.DataFrame(sorted(lines), schema={"low": pl.String, "high": pl.String}, orient="row")
+    from_hubs = among.join(wanted, on=["low", "high"], how="semi", maintain_order="left")
+    others = among.join(wanted, on=["low", "high"], how="anti", maintain_order="left").head(from_hubs.height // 2)
+    return chosen, drawn, pl.concat([from_hubs, others])
+
+
+def _neighbours(pairs: pl.DataFrame, most: int) -> dict[str, list[tuple[str, float]]]:
+    """For the products with the most strength: their strongest neighbours, strongest first."""
+    import polars as pl
+
+    both_ways = pl.concat(
+        [
+            pairs.select(hub="low", other="high", weight="weight"),
+            pairs.select(hub="high", other="low", weight="weight"),
+        ]
+    ).sort("weight", "hub", "other", descending=[True, False, False])
+    near = both_ways.group_by("hub", maintain_order=True).head(most)
+    top = near.group_by("hub").agg(pl.col("weight").sum()).sort("weight", "hub", descending=[True, False]).head(CANDIDATE_HUBS)
+    near = near.filter(pl.col("hub").is_in(top["hub"].implode()))
+    found: dict[str, list[tuple[str, float]]] = {}
+    for hub, other, weight in near.iter_rows():
+        found.setdefault(hub, []).append((other, weight))
+    return found
+
+
+def draw(pairs: pl.DataFrame, products: pl.DataFrame, sentence: Sentence, canvas: Canvas) -> Picture:
+    """Choose, place and word the picture; the same tables give the same picture.
+
+    `pairs` is what `strongest_pairs` returns. Only the rows drawn are given to `sentence`.
+    """
+    hubs, ids, rows = choose(pairs, canvas.hubs, canvas.reach)
+    if not ids:
+        return Picture(canvas, (), ())
+    facts = {row["product_id"]: row for row in products.filter(products["product_id"].is_in(ids)).iter_rows(named=True)}
+    busiest = max((facts.get(name, {}).get("customers") or 0 for name in ids), default=0) or 1
+    nodes = [_node(name, facts.get(name, {}), busiest, name in hubs) for name in ids]
+    position = {node.product_id: index for index, node in enumerate(nodes)}
+    lines = [(position[row["low"]], position[row["high"]], row) for row in rows.iter_rows(named=True)]
+    placed = _place(nodes, [(a, b, row["weight"]) for a, b, row in lines], canvas)
+    edges = tuple(
+        Edge(a, b, row["verdict"], row["weight"], _curve(placed[a], placed[b]), sentence(row, "en"), sentence(row, "zh"))
+        for a, b, row in lines
+    )
+    return Picture(canvas, tuple(placed), edges)
+
+
+def _node(product_id: str, facts: Mapping[str, Any], busiest: int, hub: bool) -> Node:
+    title = facts.get("title") or product_id
+    customers = facts.get("customers")
+    radius = 5 + 13 * sqrt((customers or 0) / busiest)
+    return Node(product_id, title, facts.get("department") or "", customers, hub, radius, wrapped(title))
+
+
+def text_width(text: str) -> float:
+    """About how many pixels a label line takes."""
+    return sum(2 * LETTER if unicodedata.east_asian_width(letter) in "WF" else LETTER for letter in text)
+
+
+def wrapped(title: str, width: float = 104.0, lines: int = 2) -> tuple[str, ...]:
+    """`title` in at most `lines` lines of at most `width` pixels, broken at spaces where there are any, cut with an ellipsis."""
+    done: list[str] = []
+    rest = " ".join(title.split())
+    while rest and len(done) < lines:
+        cut = len(rest)
+        while cut > 1 and text_width(rest[:cut]) > width:
+            cut -= 1
+        if cut < len(rest) and len(done) < lines - 1 and (space := rest.rfind(" ", 1, cut + 1)) > 0:
+            cut = space
+        if cut < len(rest) and len(done) == lines - 1:
+            done.append(rest[: max(cut - 1, 1)].rstrip() + "…")
+            break
+        done.append(rest[:cut].strip())
+        rest = rest[cut:].strip()
+    return tuple(done)
+
+
+def _place(nodes: Sequence[Node], lines: Sequence[tuple[int, int, float]], canvas: Canvas) -> list[Node]:
+    """Spring layout on the strengths, stretched over the canvas, then boxes pushed apart until none overlaps."""
+    import networkx as nx
+
+    graph = nx.Graph()
+    graph.add_nodes_from(range(len(nodes)))
+    graph.add_weighted_edges_from((a, b, 0.3 + weight) for a, b, weight in lines)
+    hubs = [index for index, node in enumerate(nodes) if node.hub]
+    for one in hubs:  # a slack thread between all hubs keeps unconnected stars from flying apart
+        graph.add_weighted_edges_from((one, other, 0.05) for other in hubs if other > one and not graph.has_edge(one, other))
+    spots = nx.spring_layout(graph, k=2.2 / sqrt(len(nodes)), iterations=300, seed=7)
+    xs = [float(spots[index][0]) for index in range(len(nodes))]
+    ys = [float(spots[index][1]) for index in range(len(nodes))]
+    return _apart(nodes, _stretched(xs, 60, canvas.width - 60), _stretched(ys, 24, canvas.height - 50), canvas)
+
+
+def _stretched(values: Sequence[float], low: float, high: float) -> list[float]:
+    least, most = min(values), max(values)
+    span = most - least
+    return [low + (value - least) / span * (high - low) if span else (low + high) / 2 for value in values]
+
+
+def _apart(nodes: Sequence[Node], xs: list[float], ys: list[float], canvas: Canvas, rounds: int = 600) -> list[Node]:
+    """Push overlapping boxes apart along the axis where they overlap less, inside the canvas, until none does."""
+    boxes = [node.box for node in nodes]
+    for _ in range(rounds):
+        moved = False
+        for i in range(len(nodes)):
+            for j in range(i + 1, len(nodes)):
+                across = min(boxes[i][2] + xs[i], boxes[j][2] + xs[j]) - max(boxes[i][0] + xs[i], boxes[j][0] + xs[j]) + GAP
+                down = min(boxes[i][3] + ys[i], boxes[j][3] + ys[j]) - max(boxes[i][1] + ys[i], boxes[j][1] + ys[j]) + GAP
+                if across <= 0 or down <= 0:
+                    continue
+                moved = True
+                along, step = (xs, across) if across < down else (ys, down)
+                side = 0.51 * step if (along[i], i) < (along[j], j) else -0.51 * step
+                along[i] -= side
+                along[j] += side
+        for i, (left, top, right, bottom) in enumerate(boxes):
+            xs[i] = min(max(xs[i], GAP - left), canvas.width - GAP - right)
+            ys[i] = min(max(ys[i], GAP - top), canvas.height - GAP - bottom)
+        if not moved:
+            break
+    return [
+        Node(n.product_id, n.title, n.department, n.customers, n.hub, n.radius, n.lines, round(x, 1), round(y, 1))
+        for n, x, y in zip(nodes, xs, ys, strict=True)
+    ]
+
+
+def _curve(a: Node, b: Node) -> str:
+    """A line bent by a tenth of its length, so that lines through a third product do not hide behind it."""
+    across, down = b.x - a.x, b.y - a.y
+    bend = 0.1 if hypot(across, down) > 60 else 0.0
+    middle_x, middle_y = (a.x + b.x) / 2 - down * bend, (a.y + b.y) / 2 + across * bend
+    return f"M{a.x:g} {a.y:g}Q{middle_x:.1f} {middle_y:.1f} {b.x:g} {b.y:g}"

@@ -1,0 +1,280 @@
+"""The report: one self-contained HTML page of a release, to look at rather than to read.
+
+The page asks the network for nothing: style and script stand inline, allowed by their sha256 in a content security policy that
+forbids everything else. Titles and examples are other people's text; they are escaped by the template engine, and the script
+writes them as text, never as markup.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from basketry.app import charts, graph_picture
+from basketry.app.charts import Measure, Panel
+from basketry.app.graph_picture import Picture, Sentence
+from basketry.app.report_words import both, humanised
+
+if TYPE_CHECKING:
+    import polars as pl
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+KINDS: Final = ("bought_together", "bought_next", "similar")
+VERDICTS: Final = ("complement", "substitute", "co_trip", "unknown")
+ROWS: Final = {"complement": 20, "substitute": 12, "co_trip": 6}
+ROWS_A_PRODUCT: Final = 3
+PALETTE: Final = 8
+CLUSTERS_SHOWN: Final = 9
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """All the page shows.
+
+    `ingest`: table, rows_in, kept, quarantined, repaired, money_in, money_kept, money_quarantined (money may be null).
+    `rules`: table, rule, verb (`quarantine` or `repair`), rows, money, example (the last two may be null).
+    `products`: product_id, title, department, category, customers (distinct customers; all but the id may be null).
+    `associations`, `metrics`: the contracts of core/tables.py. `clusters`: method, cluster, size, words; one row a cluster.
+    `sentence(row, language)` words one row of `associations` (as a dict) in `"en"` or `"zh"`; asked for the rows shown only.
+    `model` is the name in `metrics` of what the release serves; every other model there is a baseline.
+    """
+
+    shop: str
+    currency: str
+    release_id: str
+    as_of: dt.date
+    created: dt.datetime
+    baskets: int | None
+    customers: int | None
+    ingest: pl.DataFrame
+    rules: pl.DataFrame
+    products: pl.DataFrame
+    associations: pl.DataFrame
+    metrics: pl.DataFrame
+    clusters: pl.DataFrame
+    sentence: Sentence
+    model: str = "strength"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table of associations."""
+
+    title: str
+    other: str
+    kind: str
+    verdict: str
+    strength: float | None
+    adjusted_lift: float | None
+    customers: int | None
+    en: str
+    zh: str
+
+
+def render(data: ReportData) -> str:
+    """The page as one HTML document.
+
+    Half a million edges take a few seconds and under 2 GB; the page's size does not grow with them (about 0.5 MB), since the
+    picture, the table and the scatter show a fixed number of pairs.
+    """
+    pairs = graph_picture.strongest_pairs(data.associations)
+    pictures = [graph_picture.draw(pairs, data.products, data.sentence, canvas) for canvas in (graph_picture.WIDE, graph_picture.TALL)]
+    colours = _colours(pictures[0])
+    counts = _counts(data.associations)
+    environment = _environment()
+    style, script = _source("report.css"), _source("report.js")
+    return environment.get_template("report.html").render(
+        data=data,
+        style=style,
+        script=script,
+        policy=f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
+        "img-src data:; base-uri 'none'; form-action 'none'",
+        figures=_figures(data),
+        counts=counts,
+        totals={kind: sum(by_verdict.values()) for kind, by_verdict in counts.items()},
+        verdict_pairs=dict(pairs["verdict"].cast(str).value_counts().iter_rows()),
+        pictures=pictures,
+        colours=colours,
+        rows=_rows(data, pairs),
+        rows_a_product=ROWS_A_PRODUCT,
+        lift=charts.lift_chart(data.associations),
+        scatter=charts.scatter(data.associations),
+        titles=_titles(data),
+        panels=charts.panels(data.metrics, data.model),
+        clusters=_clusters(data.clusters),
+        kinds=KINDS,
+        verdicts=VERDICTS,
+    )
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("basketry.app", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(say=_say, draw_words=_draw_words, attribute=_attribute, both=both, compare=_compare)
+    environment.filters.update(number=_number, figure=_figure, share=_share, humanised=humanised, told=_told)
+    return environment
+
+
+def _source(name: str) -> Markup:
+    """A style sheet or script of ours, as it stands between its tags."""
+    from importlib.resources import files
+
+    from markupsafe import Markup
+
+    return Markup((files("basketry.app") / "templates" / name).read_text(encoding="utf-8"))  # noqa: S704  # our own file
+
+
+def _digest(source: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
+
+
+def _say(key: str, **figures: object) -> Markup:
+    """The words of `key` in both languages; the style sheet shows one."""
+    from markupsafe import Markup
+
+    english, chinese = both(key)
+    shown = Markup('<span class="en" lang="en">{}</span><span class="zh" lang="zh-Hans">{}</span>')
+    return shown.format(english.format(**figures), chinese.format(**figures))
+
+
+def _draw_words(key: str, **figures: object) -> Markup:
+    """The same, inside an SVG text."""
+    from markupsafe import Markup
+
+    english, chinese = both(key)
+    return Markup('<tspan class="en">{}</tspan><tspan class="zh">{}</tspan>').format(
+        english.format(**figures), chinese.format(**figures)
+    )
+
+
+def _attribute(name: str, key: str) -> Markup:
+    """An attribute in English that the script can turn into Chinese."""
+    from markupsafe import Markup
+
+    return Markup('{0}="{1}" data-say="{0}" data-say-en="{1}" data-say-zh="{2}"').format(name, *both(key))
+
+
+def _compare(panel: Panel, theirs: Measure, apart: bool) -> Markup:
+    """A sentence on a baseline that does better than the release's model."""
+    from markupsafe import Markup
+
+    figures = {"theirs": _figure(theirs.value), "ours": _figure(panel.ours.value if panel.ours else None)}
+    names = [both(f"metric.{panel.metric}"), both(f"slice.{panel.slice}"), both(f"model.{theirs.model}")]
+    english, chinese = (
+        words.format(metric=metric, slice=part, model=model, **figures)
+        for words, metric, part, model in zip(both("metrics.loses" if apart else "metrics.loses_within"), *names, strict=True)
+    )
+    return Markup('<span class="en" lang="en">{}</span><span class="zh" lang="zh-Hans">{}</span>').format(english, chinese)
+
+
+def _told(picture: Picture) -> dict[str, list[dict[str, object]]]:
+    """What the script has to know of a picture."""
+    return {
+        "nodes": [{"id": node.product_id, "title": node.title, "customers": node.customers} for node in picture.nodes],
+        "edges": [{"a": edge.a, "b": edge.b, "verdict": edge.verdict, "en": edge.en, "zh": edge.zh} for edge in picture.edges],
+    }
+
+
+def _number(value: float | None) -> str:
+    """Whole numbers with separators; money and such to the unit. A missing one is a dash."""
+    return "–" if value is None else f"{value:,.0f}"
+
+
+def _figure(value: float | None) -> str:
+    """Three significant digits, never in powers of ten."""
+    if value is None:
+        return "–"
+    size = abs(value)
+    return f"{value:,.0f}" if size >= 100 else f"{value:.1f}" if size >= 10 else f"{value:.2f}" if size >= 1 else f"{value:.3f}"
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f}%"
+
+
+def _figures(data: ReportData) -> list[tuple[str, int | None]]:
+    """The key figures of the header, unknown ones left out."""
+    lines = data.ingest.filter(data.ingest["table"] == "order_lines")
+    found = [
+        ("products", data.products.height),
+        ("order_lines", int(lines["kept"][0]) if lines.height else None),
+        ("baskets", data.baskets),
+        ("customers", data.customers),
+        ("edges", data.associations.height),
+    ]
+    return [(name, value) for name, value in found if value is not None]
+
+
+def _counts(associations: pl.DataFrame) -> dict[str, dict[str, int]]:
+    """Edges by kind, then by verdict."""
+    found: dict[str, dict[str, int]] = {kind: {} for kind in KINDS}
+    for kind, verdict, number in associations.group_by("kind", "verdict").len().iter_rows():
+        found[kind][verdict] = number
+    return found
+
+
+def _colours(picture: Picture) -> dict[str, int]:
+    """A colour number for each of the departments most seen in the picture; the others share the last."""
+    seen: dict[str, int] = {}
+    for node in picture.nodes:
+        if node.department:
+            seen[node.department] = seen.get(node.department, 0) + 1
+    return {name: number for number, name in enumerate(sorted(seen, key=lambda name: (-seen[name], name))[:PALETTE])}
+
+
+def _titles(data: ReportData) -> dict[str, str]:
+    known = data.products.select("product_id", "title").iter_rows()
+    return {product_id: title or product_id for product_id, title in known}
+
+
+def _rows(data: ReportData, pairs: pl.DataFrame) -> list[Row]:
+    """The strongest pairs of each verdict, strongest first, no product more than ROWS_A_PRODUCT times within a verdict."""
+    titles = _titles(data)
+    rows: list[Row] = []
+    for verdict, most in ROWS.items():
+        times: dict[str, int] = {}
+        kept: list[dict[str, Any]] = []
+        for row in pairs.filter(pairs["verdict"] == verdict).head(100 * most).iter_rows(named=True):
+            ends = (row["product_id"], row["other_id"])
+            if any(times.get(end, 0) >= ROWS_A_PRODUCT for end in ends):
+                continue
+            times.update({end: times.get(end, 0) + 1 for end in ends})
+            kept.append(row)
+            if len(kept) == most:
+                break
+        rows += [
+            Row(
+                titles.get(row["product_id"], row["product_id"]),
+                titles.get(row["other_id"], row["other_id"]),
+                *(row[name] for name in ("kind", "verdict", "strength", "adjusted_lift", "customers")),
+                data.sentence(row, "en"),
+                data.sentence(row, "zh"),
+            )
+            for row in kept
+        ]
+    return rows
+
+
+def _clusters(clusters: pl.DataFrame) -> dict[str, list[tuple[int, list[str]]]]:
+    """For each method its largest groups: size and telling words."""
+    found: dict[str, list[tuple[int, list[str]]]] = {}
+    for method, size, words in (
+        clusters.sort("method", "size", "cluster", descending=[False, True, False]).select("method", "size", "words").iter_rows()
+    ):
+        groups = found.setdefault(method, [])
+        if len(groups) < CLUSTERS_SHOWN:
+            groups.append((size, [word.strip() for word in (words or "").split(",") if word.strip()]))
+    return found

@@ -1,0 +1,159 @@
+"""Every word of the report page that is not data, in English and in Chinese."""
+
+from __future__ import annotations
+
+from typing import Final
+
+WORDS: Final[dict[str, tuple[str, str]]] = {
+    "title": ("What goes with what", "什么与什么相配"),
+    "lead": (
+        "{pairs} pairs of products measured. In {complements} of them the evidence says one sells the other; "
+        "{substitutes} compete for the same place in the basket.",
+        "共度量 {pairs} 对商品：其中 {complements} 对的证据表明彼此带动销售，{substitutes} 对在争夺购物篮里的同一个位置。",
+    ),
+    "lead.empty": ("This release holds no associations yet.", "此版本尚无关联。"),
+    "release": ("Release", "版本"),
+    "as_of": ("Knows the shop up to", "数据截至"),
+    "created": ("Built", "构建于"),
+    "skip": ("Skip to the picture", "跳到关联图"),
+    "language": ("Language", "语言"),
+    "theme": ("Light or dark", "明暗主题"),
+    "figure.products": ("products", "商品"),
+    "figure.order_lines": ("order lines kept", "保留的订单行"),
+    "figure.baskets": ("baskets", "购物篮"),
+    "figure.customers": ("customers", "顾客"),
+    "figure.edges": ("edges in the graph", "图中的边"),
+    "kind": ("Edge", "边"),
+    "kind.bought_together": ("bought together", "同篮购买"),
+    "kind.bought_next": ("bought next", "随后购买"),
+    "kind.similar": ("alike in words", "文字相似"),
+    "verdict": ("Verdict", "判断"),
+    "verdict.complement": ("complement", "互补"),
+    "verdict.substitute": ("substitute", "替代"),
+    "verdict.co_trip": ("same trip only", "仅同行"),
+    "verdict.unknown": ("unknown", "未知"),
+    "means.complement": ("the evidence says they go together", "证据表明两者相配"),
+    "means.substitute": ("alike, and one takes the other's place", "相似，一个代替另一个"),
+    "means.co_trip": ("meet in big baskets, no more", "只是在大购物篮里相遇"),
+    "means.unknown": ("not enough evidence to say", "证据不足，不下结论"),
+    "graph.heading": ("The strongest hubs, and what they bring along", "最强的枢纽商品，以及它们带动的商品"),
+    "graph.intro": (
+        "Each dot is a product, larger where more customers buy it. Each line is a pair; thicker means stronger. "
+        "Point at a product or a line, or walk with the arrow keys, to read why.",
+        "每个圆点是一种商品，买的顾客越多越大；每条线是一对商品，越粗越强。用鼠标指向圆点或线，或用方向键移动，即可读到理由。",
+    ),
+    "graph.label": (
+        "Association graph. Arrow keys move between products, Enter keeps one, Escape lets go.",
+        "关联图。方向键在商品间移动，回车选定，Esc 取消。",
+    ),
+    "graph.empty": ("No pair is strong enough to draw.", "没有足够强的商品对可画。"),
+    "graph.hubs": ("Start with a hub", "从枢纽商品开始"),
+    "graph.lines": ("Lines", "线"),
+    "graph.dots": ("Dots", "圆点"),
+    "department.other": ("other", "其他"),
+    "search": ("Find a product", "查找商品"),
+    "search.hint": ("name or id", "名称或编号"),
+    "search.found": ("in the picture: {drawn}, in the list: {listed}", "图中 {drawn} 个，列表中 {listed} 行"),
+    "panel.customers": ("{n} customers", "{n} 位顾客"),
+    "panel.close": ("Back to the hubs", "返回枢纽列表"),
+    "table.heading": ("The strongest associations, with reasons", "最强的关联及其理由"),
+    "table.intro": (
+        "The strongest pairs of each verdict, no product more than {each} times. Strength is the calibrated probability of being "
+        "bought together in the next weeks.",
+        "每种判断中最强的商品对，每种商品最多出现 {each} 次。强度是今后几周同篮购买的校准概率。",
+    ),
+    "table.all": ("all", "全部"),
+    "table.pair": ("Pair and reason", "商品对与理由"),
+    "table.strength": ("Strength", "强度"),
+    "table.lift": ("Lift, adjusted", "校正提升度"),
+    "table.customers": ("Customers", "顾客数"),
+    "table.none": ("No row matches.", "没有匹配的行。"),
+    "lift.heading": ("Most of raw lift is the size of the basket", "原始提升度大半来自购物篮的大小"),
+    "lift.plain": ("Lift, raw and adjusted for basket size", "提升度：原始值与按篮子大小校正后的值"),
+    "lift.note": (
+        "Raw lift puts {raw_share} of {pairs} counted pairs above 1, with a median of {raw}. Measured against what the sizes of "
+        "the baskets alone would bring, the median is {adjusted} and {adjusted_share} stay above 1. "
+        "A full trolley holds a bit of everything: that is why lift alone is no verdict.",
+        "按原始提升度，{pairs} 对商品中有 {raw_share} 高于 1，中位数为 {raw}。若与购物篮大小本身所能带来的相比，中位数为 "
+        "{adjusted}，仍有 {adjusted_share} 高于 1。满满一车里什么都有一点：所以单凭提升度不能下判断。",
+    ),
+    "lift.axis": ("lift (log scale); 1 = chance", "提升度（对数轴）；1 = 随机"),
+    "lift.ends": ("the end bins hold everything beyond", "两端的柱包含更远的值"),
+    "lift.raw": ("raw", "原始"),
+    "lift.adjusted": ("adjusted", "校正后"),
+    "lift.median": ("median {value}", "中位数 {value}"),
+    "lift.empty": ("No pair was counted in baskets.", "没有在购物篮中计数的商品对。"),
+    "scatter.heading": ("Where words and behaviour agree, and where not", "文字与行为：何处一致，何处不一致"),
+    "scatter.note": (
+        "Each dot is a pair: how alike the two texts are, against how much more often they meet than chance. {shown} of {pairs} "
+        "pairs, the same number of each verdict where there are as many.",
+        "每个点是一对商品：横轴为文字相似度，纵轴为同篮相遇超出随机的倍数。共 {pairs} 对，显示 {shown} 对，每种判断尽量同数。",
+    ),
+    "scatter.x": ("similarity of the texts", "文字相似度"),
+    "scatter.y": ("adjusted lift (log)", "校正提升度（对数）"),
+    "scatter.different_together": ("different, together", "不同而同购"),
+    "scatter.alike_together": ("alike, together", "相似且同购"),
+    "scatter.alike_apart": ("alike, apart", "相似不同购"),
+    "scatter.empty": ("No pair has both a similarity and a lift.", "没有同时具备相似度和提升度的商品对。"),
+    "edges.heading": ("Edges by kind, and what they are worth", "各类边及其判断"),
+    "edges.note": ("Directed edges; each bar is split by verdict.", "有向边；每条按判断分段。"),
+    "ingest.heading": ("What was read, kept, repaired and set aside", "读入、保留、修复与隔离"),
+    "ingest.note": (
+        "Nothing is dropped in silence: rows in = kept + set aside, to the row. Each row set aside names the rule it broke.",
+        "没有一行被悄悄丢弃：读入 = 保留 + 隔离，逐行相符；每一隔离行都写明所违反的规则。",
+    ),
+    "ingest.rows_in": ("read", "读入"),
+    "ingest.kept": ("kept", "保留"),
+    "ingest.quarantined": ("set aside", "隔离"),
+    "ingest.repaired": ("repaired", "已修复"),
+    "ingest.balanced": ("adds up", "账目相符"),
+    "ingest.unbalanced": ("does not add up", "账目不符"),
+    "ingest.money": ("money: {money_in} read, {money_kept} kept, {money_quarantined} set aside",
+                     "金额：读入 {money_in}，保留 {money_kept}，隔离 {money_quarantined}"),
+    "ingest.rules": ("By rule", "按规则"),
+    "ingest.clean": ("Not a single row had to be set aside or repaired.", "没有一行需要隔离或修复。"),
+    "ingest.rows": ("{rows} rows", "{rows} 行"),
+    "ingest.example": ("for instance", "例如"),
+    "metrics.heading": ("How good it is, beside simple baselines", "效果如何：与简单基线相比"),
+    "metrics.note": (
+        "Measured on weeks the release never saw. Dots are estimates, lines are 95% intervals; the release's own model is in colour.",
+        "在该版本从未见过的几周上度量。圆点为估计值，横线为 95% 区间；本版本的模型以彩色标出。",
+    ),
+    "metrics.loses": (
+        "{metric} on {slice}: the simpler {model} does better ({theirs} against {ours}).",
+        "{metric}（{slice}）：更简单的 {model} 更好（{theirs} 对 {ours}）。",
+    ),
+    "metrics.loses_within": (
+        "{metric} on {slice}: {model} does better ({theirs} against {ours}), though the intervals overlap.",
+        "{metric}（{slice}）：{model} 更好（{theirs} 对 {ours}），但区间有重叠。",
+    ),
+    "metrics.wins": ("No baseline does better on any measure shown.", "在所示的各项指标上，没有基线更好。"),
+    "metrics.honest": ("Where a baseline wins", "基线取胜之处"),
+    "metrics.lower": ("lower is better", "越低越好"),
+    "metrics.cases": ("{n} cases", "{n} 例"),
+    "metrics.empty": ("This release carries no measurements.", "此版本没有度量结果。"),
+    "clusters.heading": ("Families found in the product texts", "从商品文字中发现的商品族"),
+    "clusters.note": ("The largest groups of each method, with their most telling words.", "每种方法中最大的几组及其最具代表性的词。"),
+    "clusters.kmeans": ("k-means", "k 均值"),
+    "clusters.hierarchical": ("hierarchical", "层次聚类"),
+    "clusters.size": ("{n} products", "{n} 种商品"),
+    "clusters.empty": ("This release carries no clusters.", "此版本没有聚类。"),
+    "footer": (
+        "One file, no network: made by Basketry from release {release}.",
+        "单一文件，无需联网：由 Basketry 根据版本 {release} 生成。",
+    ),
+}
+
+
+def humanised(name: str) -> str:
+    """A column or model name as words: underscores are spaces."""
+    return name.replace("_", " ")
+
+
+def both(key: str) -> tuple[str, str]:
+    """The English and the Chinese of `key`; a name that has no entry (`metric.recall_at_10`) speaks for itself in both."""
+    found = WORDS.get(key)
+    if found is not None:
+        return found
+    words = humanised(key.partition(".")[2] or key)
+    return words, words
