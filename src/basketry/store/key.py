@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-from contextlib import suppress
 from pathlib import Path
 
 from basketry.core.errors import ConfigError
@@ -27,6 +26,7 @@ def load_or_create_key(shop: Path) -> bytes:
         with locked(shop, "key"):
             _create(path)
     with durable.guarded(path, "read"):
+        durable.sync(path.parent)  # a run killed at the wrong moment may have shown a key that was not yet on the disk
         mode = stat.S_IMODE(path.stat().st_mode)
         text = path.read_bytes()
     if mode & 0o077:
@@ -41,15 +41,9 @@ def load_or_create_key(shop: Path) -> bytes:
 
 def _create(path: Path) -> None:
     durable.sweep(path.parent, path.name)
-    aside = path.with_name(f".{path.name}.{os.urandom(4).hex()}.aside")
-    with durable.guarded(path):
-        try:
-            descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(os.urandom(32).hex().encode("ascii") + b"\n")
-            durable.sync(aside)
-            with suppress(FileExistsError):  # someone put a key there by hand: theirs stands
-                os.link(aside, path)
-            durable.sync(path.parent)
-        finally:
-            aside.unlink(missing_ok=True)
+    if path.exists():
+        return
+    with durable.writing(path) as aside:
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(os.urandom(32).hex().encode("ascii") + b"\n")
