@@ -64,7 +64,7 @@ class Floors:
 
 @dataclass(frozen=True)
 class _Index:
-    """Baskets by rank and ranks by basket, as the C struct; `owners` keep its arrays alive; `work` is co-items met an anchor."""
+    """Baskets by rank and ranks by basket, as the C struct; `owners` keep its arrays alive; `work`: co-items met an anchor."""
 
     struct: object
     owners: tuple[object, ...]
@@ -80,7 +80,7 @@ class _Workspace:
     columns: tuple[Int32s | None, ...]
 
 
-def count_pairs(  # noqa: PLR0913
+def count_pairs(
     indptr: Int64s,
     items: Int32s,
     n_items: int,
@@ -114,6 +114,12 @@ def count_pairs(  # noqa: PLR0913
     return _count(index, floors, about, threads)
 
 
+def count_items(indptr: Int64s, items: Int32s, n_items: int, groups: Int32s) -> tuple[Int32s, Int32s]:
+    """Baskets and distinct groups of each item, int32 [n_items]; arguments and errors as for `count_pairs`."""
+    _check_arrays(indptr, items, n_items, Annotations(groups=groups))
+    return _scan(len(indptr) - 1, n_items, indptr, items, groups)
+
+
 def _check_arrays(indptr: Int64s, items: Int32s, n_items: int, about: Annotations) -> None:
     n = len(indptr) - 1
     expected: list[tuple[str, npt.NDArray[np.generic], type[np.generic], int]] = [
@@ -129,7 +135,9 @@ def _check_arrays(indptr: Int64s, items: Int32s, n_items: int, about: Annotation
             expected.append((name, values, kind, n))
     for name, array, dtype, length in expected:
         if array.ndim != 1 or array.dtype != dtype or not array.flags.c_contiguous:
-            raise ValueError(f"{name} must be a contiguous one-dimensional {np.dtype(dtype)} array, got {array.dtype}{array.shape}")
+            raise ValueError(
+                f"{name} must be a contiguous one-dimensional {np.dtype(dtype)} array, got {array.dtype}{array.shape}"
+            )
         if len(array) != length:
             raise ValueError(f"{name} has {len(array)} entries for {n} baskets")
     if n < 0 or n > _LARGEST or not 0 <= n_items <= _LARGEST:
@@ -195,7 +203,7 @@ def _invert(n: int, indptr: Int64s, items: Int32s, ranks: tuple[Int32s, Int32s, 
 
 
 def _blocks(work: Int64s, floors: Floors) -> tuple[list[tuple[int, int]], int, int]:
-    """Runs of anchors (first, last), each about `_BLOCK` co-occurrences of work or one anchor; the most pairs one, and all, can give."""
+    """Runs of anchors (first, last) of about `_BLOCK` co-occurrences; the most pairs one, and all, can give."""
     most = np.concatenate([[0], np.cumsum(np.minimum(work // floors.count, len(work)))])
     done = np.concatenate([[0], np.cumsum(work)])
     blocks = []
@@ -296,4 +304,9 @@ def _pointer(array: npt.NDArray[np.generic] | None) -> object:
     return ffi.from_buffer(f"{_C_NAMES[array.dtype.char]}[]", array)
 
 
-_C_NAMES = {np.dtype(np.int32).char: "int32_t", np.dtype(np.int64).char: "int64_t", np.dtype(np.uint8).char: "uint8_t", "d": "double"}
+_C_NAMES = {
+    np.dtype(np.int32).char: "int32_t",
+    np.dtype(np.int64).char: "int64_t",
+    np.dtype(np.uint8).char: "uint8_t",
+    "d": "double",
+}

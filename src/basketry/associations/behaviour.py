@@ -1,0 +1,204 @@
+"""What shoppers do: products bought in one basket, and products bought in the order after."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from basketry.associations.adjustment import Exposure, adjusted_lift, exposure_next, exposure_together, stability
+from basketry.associations.baskets import BasketMatrix, Int32s
+from basketry.associations.edges import Edges
+from basketry.associations.measures import measures
+from basketry.associations.significance import benjamini_hochberg, pair_p_values
+from basketry.core.protocols import Run
+from basketry.core.telemetry import span
+from basketry.kernels.pairs import Annotations, Floors, PairCounts, count_items, count_pairs
+
+Int64s = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+
+def _field(default: int, doc: str) -> int:
+    value: int = field(default=default, metadata={"doc": doc})
+    return value
+
+
+@dataclass(frozen=True)
+class _Counting:
+    """The hyperparameters that both kinds of behavioural edge share."""
+
+    min_customers: int = _field(
+        20, "support floor and privacy bar: distinct customers behind an edge, and behind what it lets derive"
+    )
+    max_baskets_per_customer: int = _field(200, "only a customer's latest baskets count, so that no one customer makes an edge")
+    max_basket_size: int = _field(500, "distinct products; a larger basket is set aside, it pairs everything with everything")
+
+    def __post_init__(self) -> None:
+        if min(self.min_customers, self.max_baskets_per_customer, self.max_basket_size) < 1:
+            raise ValueError(f"every hyperparameter starts at 1: {self}")
+
+
+@dataclass(frozen=True)
+class BoughtTogether(_Counting):
+    """Undirected edges between products of one basket.
+
+    An edge stands where at least `min_customers` distinct customers bought both products in one basket, unless its margins
+    would give away a smaller group: it is withheld where some basket holds the one product without the other, while fewer
+    than `min_customers` customers bought the one and never both together. Cost: see `count_pairs`; a second or two a million
+    lines.
+    """
+
+    def fit(self, baskets: BasketMatrix, run: Run) -> Edges:
+        """Count and test every pair of products. The order of a basket's products and `run.threads` change nothing."""
+        with span("bought_together", total=1, unit="count") as progress:
+            kept = _kept(baskets, self)
+            edges = _edges(_Occasions(kept.baskets, None), kept, self, run)
+            progress.note(baskets=edges.n_baskets, edges=len(edges))
+            progress.advance()
+        return edges
+
+
+@dataclass(frozen=True)
+class BoughtNext(_Counting):
+    """Directed edges from a product of one order to another product of the same customer's next order.
+
+    Counted are consecutive pairs of orders (of those kept): n is their number, n_a those with A in the earlier, n_b those
+    with B in the later. Anonymous baskets have no next. An edge from a product to itself (a repeat) is left out. The floor
+    and the privacy rule are those of `BoughtTogether`.
+    """
+
+    def fit(self, baskets: BasketMatrix, run: Run) -> Edges:
+        """Count and test every ordered pair of products."""
+        with span("bought_next", total=1, unit="count") as progress:
+            kept = _kept(baskets, self)
+            customers = kept.baskets.customers
+            follows = np.append(customers[1:] == customers[:-1], False)[: len(customers)]
+            partner = np.where(follows, np.arange(1, len(customers) + 1), -1).astype(np.int32)
+            edges = _edges(_Occasions(kept.baskets, partner), kept, self, run)
+            progress.note(transitions=edges.n_baskets, edges=len(edges))
+            progress.advance()
+        return edges
+
+
+@dataclass(frozen=True, eq=False)
+class _Kept:
+    baskets: BasketMatrix
+    too_large: int
+    over_cap: int
+
+
+def _kept(baskets: BasketMatrix, limits: _Counting) -> _Kept:
+    """The baskets that count: not too large, and of those each customer's latest."""
+    small = baskets.select(baskets.sizes <= limits.max_basket_size)
+    ends = np.searchsorted(small.customers, small.customers, side="right")
+    recent = ends - np.arange(len(small)) <= limits.max_baskets_per_customer
+    return _Kept(small.select(recent), len(baskets) - len(small), int(len(small) - recent.sum()))
+
+
+@dataclass(frozen=True, eq=False)
+class _Occasions:
+    """The chances a pair has to occur: each basket, or each basket with the one it is partnered with."""
+
+    baskets: BasketMatrix
+    partner: Int32s | None
+
+    @property
+    def counted(self) -> Mask:
+        """Whether a basket is an occasion."""
+        return np.ones(len(self.baskets), dtype=np.bool_) if self.partner is None else self.partner >= 0
+
+    def late(self) -> Mask:
+        """Whether a basket belongs to the later half of time, split at the median day of the occasions."""
+        days = self.baskets.days
+        counted = self.counted
+        return days > np.median(days[counted]) if counted.any() else np.zeros(len(days), dtype=np.bool_)
+
+    def exposure(self, counted: Mask) -> Exposure:
+        """Exposure over the occasions where `counted` is true."""
+        if self.partner is None:
+            return exposure_together(self.baskets, counted)
+        return exposure_next(self.baskets, self.partner, counted)
+
+    def margins(self) -> tuple[tuple[Int64s, Int64s], tuple[Int64s, Int64s]]:
+        """(baskets, customers) of each product as A, and as B."""
+        if self.partner is None:
+            both = _item_margins(self.baskets)
+            return both, both
+        later = np.zeros(len(self.baskets), dtype=np.bool_)
+        later[self.partner[self.counted]] = True
+        return _item_margins(self.baskets.select(self.counted)), _item_margins(self.baskets.select(later))
+
+
+def _item_margins(baskets: BasketMatrix) -> tuple[Int64s, Int64s]:
+    frequency, customers = count_items(baskets.indptr, baskets.items, baskets.n_products, baskets.customers)
+    return frequency.astype(np.int64), customers.astype(np.int64)
+
+
+def _edges(occasions: _Occasions, kept: _Kept, limits: _Counting, run: Run) -> Edges:
+    baskets, partner = occasions.baskets, occasions.partner
+    late = occasions.late()
+    counts = count_pairs(
+        baskets.indptr,
+        baskets.items,
+        baskets.n_products,
+        about=Annotations(baskets.customers, partner, late.astype(np.uint8)),
+        floors=Floors(groups=limits.min_customers),
+        threads=run.threads,
+    )
+    (baskets_of, customers_of), (baskets_to, customers_to) = occasions.margins()
+    tells = _tells(counts, baskets_of[counts.a], customers_of[counts.a], limits.min_customers)
+    tells |= _tells(counts, baskets_to[counts.b], customers_to[counts.b], limits.min_customers)
+    rows = np.flatnonzero(~tells)
+    rows = rows[np.lexsort((counts.b[rows], counts.a[rows]))]
+    a, b = counts.a[rows], counts.b[rows]
+    n_ab, customers, n_late = (x[rows].astype(np.int64) for x in (counts.count, counts.groups, counts.marked))
+    n = int(occasions.counted.sum())
+    n_tested = _pairs_within_reach(customers_of, customers_to, limits.min_customers, partner is not None)
+    exposure = occasions.exposure(occasions.counted)
+    adjusted = adjusted_lift(n_ab, customers, exposure.expected(a, b))
+    p = pair_p_values(n_ab, customers, baskets_of[a], baskets_to[b], n)
+    return Edges(
+        a=a,
+        b=b,
+        baskets=n_ab,
+        customers=customers,
+        **measures(n_ab, baskets_of[a], baskets_to[b], n),
+        adjusted_lift=adjusted.lift,
+        adjusted_low=adjusted.low,
+        adjusted_high=adjusted.high,
+        p=p,
+        q=benjamini_hochberg(p, n_tested),
+        stability=stability(
+            (n_ab - n_late, occasions.exposure(~late).expected(a, b)), (n_late, occasions.exposure(late).expected(a, b))
+        ),
+        baskets_of=baskets_of,
+        customers_of=customers_of,
+        exposure_of=exposure.of,
+        baskets_to=baskets_to,
+        customers_to=customers_to,
+        exposure_to=exposure.to,
+        exposure_total=exposure.total,
+        directed=partner is not None,
+        n_baskets=n,
+        n_tested=n_tested,
+        baskets_too_large=kept.too_large,
+        baskets_over_cap=kept.over_cap,
+        edges_withheld=int(tells.sum()),
+    )
+
+
+def _tells(counts: PairCounts, baskets: Int64s, customers: Int64s, min_customers: int) -> Mask:
+    """Whether a pair's counts beside one product's give away a group of under `min_customers`: who bought it without the other.
+
+    Their number is at least customers(A) - customers(AB); it is surely zero where every basket with A holds B.
+    """
+    return (baskets > counts.count) & (customers - counts.groups < min_customers)
+
+
+def _pairs_within_reach(customers_of: Int64s, customers_to: Int64s, min_customers: int, directed: bool) -> int:
+    """Pairs of different products that could have reached the floor, judged by their margins alone."""
+    of, to = customers_of >= min_customers, customers_to >= min_customers
+    ordered = int(of.sum()) * int(to.sum()) - int((of & to).sum())
+    return ordered if directed else ordered // 2
