@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from basketry.core.errors import ReleaseDamaged
 from basketry.store import durable
+from basketry.store.sealed import MALFORMED
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,7 +61,7 @@ def read_arrays(path: Path) -> Arrays:
         header = json.loads(mapped[8 : 8 + length])
         entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
         return {name: _array(mapped, 8 + length, entry) for name, entry in entries.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except MALFORMED as error:
         raise _damaged(path, str(error)) from error
 
 

@@ -9,7 +9,8 @@ from typing import Any, Final, Union
 
 Json = Union[None, bool, int, float, str, Sequence["Json"], Mapping[str, "Json"]]  # noqa: UP007 - recursive, so quoted
 
-MALFORMED: Final = (ValueError, TypeError, KeyError, AttributeError)  # what reading a body of the wrong shape may raise
+# what reading a body of the wrong shape may raise
+MALFORMED: Final = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 
 
 def canonical(value: Json) -> bytes:

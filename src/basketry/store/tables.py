@@ -139,16 +139,16 @@ class Staging:
             moves |= {path: folder_of(shop, table) / part.name for path, part in named}
         kept = tuple(source for source in now.sources if source["table"] not in replaced)
         data = seal(replace(now, tables=tables, sources=(*kept, *new_sources)).body())
+        after = Snapshot.from_body(shop, unseal(data))  # what could not be read back is refused before anything moves
         for path, target in moves.items():
             durable.move_file(path, target)
         with durable.guarded(shop, "flush"):
             for folder in sorted({target.parent for target in moves.values()}):
                 durable.sync(folder)
         durable.write_file(shop / "tables" / _SNAPSHOT, data)
-        return Snapshot.from_body(shop, unseal(data))
+        return after
 
     def _part(self, table: str, staged: Staged) -> Part:
-        folder_of(self.store.shop, table)
         if self.folder not in staged.path.parents or ".." in staged.path.parts:
             raise ValueError(f"{staged.path} is not in the staging folder {self.folder}")
         with durable.guarded(staged.path, "read"):
