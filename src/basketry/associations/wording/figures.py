@@ -9,8 +9,8 @@ NUMBER      3 significant digits                                   `2.1`, `-0.12
 CHANCE      2 significant digits; below 1e-300 it is taken as 0    `= 0.031`, `= 3.1e-45`, and for 0 `< 1e-300`
 ==========  =====================================================  ==================================================
 
-Rounding is half to even on the exact binary value. Trailing zeros are dropped. Below 0.0001 and from 1e15 on, numbers are
-printed in scientific notation. A null or a NaN is not a figure and is never stated.
+Rounding is half to even on the exact binary value, and what is finite stays so (up to 1.79e308). Trailing zeros are dropped.
+Below 0.0001 and from 1e15 on, numbers are printed in scientific notation. A null or a NaN is not a figure and is never stated.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import Final
 from basketry.core.protocols import Scalar
 
 LEAST_CHANCE: Final = 1e-300
+GREATEST_FINITE: Final = 1.79e308  # what would round up to infinity
 MOST_SHORT_OF_ALL: Final = 0.999
 ANTECEDENTS: Final = "antecedents"  # baskets with A: no column of its own, derived where baskets / confidence is whole
 _MOST_ANTECEDENTS: Final = 1e9
@@ -59,29 +60,28 @@ FORMATS: Final[dict[str, Format]] = {
 COLUMNS: Final = tuple(name for name in FORMATS if name != ANTECEDENTS)
 
 
-def rounded(form: Format, value: float) -> float:
-    """`value` under the rule of `form`; idempotent. Counts come back as int."""
-    if form is Format.COUNT:
-        return int(value)
-    near = float(f"{value:.2g}" if form is Format.CHANCE else f"{value:.3g}") + 0.0  # adding 0 turns -0 into 0
-    if form is Format.SHARE and near >= 1 > value:
-        return MOST_SHORT_OF_ALL
-    if form is Format.CHANCE and near < LEAST_CHANCE:
-        return 0.0
-    return near
-
-
 def known_figures(edge: Mapping[str, Scalar]) -> dict[str, float]:
     """Every figure that a row of Associations can state, rounded; what is null or NaN is left out."""
     known = {}
     for name in COLUMNS:
         value = edge.get(name)
         if value is not None and not math.isnan(number := float(value)):
-            known[name] = int(value) if FORMATS[name] is Format.COUNT else rounded(FORMATS[name], number)
+            known[name] = int(value) if FORMATS[name] is Format.COUNT else _rounded(FORMATS[name], number)
     antecedents = _antecedents(edge.get("baskets"), edge.get("confidence"))
     if antecedents is not None:
         known[ANTECEDENTS] = antecedents
     return known
+
+
+def _rounded(form: Format, value: float) -> float:
+    near = float(f"{value:.2g}" if form is Format.CHANCE else f"{value:.3g}") + 0.0  # adding 0 turns -0 into 0
+    if math.isinf(near) and not math.isinf(value):
+        return math.copysign(GREATEST_FINITE, value)
+    if form is Format.SHARE and near >= 1 > value:
+        return MOST_SHORT_OF_ALL
+    if form is Format.CHANCE and near < LEAST_CHANCE:
+        return 0.0
+    return near
 
 
 def _antecedents(baskets: Scalar, confidence: Scalar) -> int | None:
@@ -93,28 +93,30 @@ def _antecedents(baskets: Scalar, confidence: Scalar) -> int | None:
     return count if exact else None
 
 
-@lru_cache(maxsize=65536)
-def printed(form: Format, value: float, grouped: bool) -> str:
-    """A figure that `rounded` returned, as text; `grouped` puts commas between thousands."""
+def printed(name: str, value: float, grouped: bool) -> str:
+    """The figure `name`, rounded already, as text; `grouped` puts commas between thousands."""
+    form = FORMATS[name]
+    if form is Format.COUNT:
+        return format(value, "," if grouped else "d")
     if form is Format.CHANCE:
-        return f"= {_plain(Decimal(str(value)), grouped)}" if value else "< 1e-300"
-    if form is Format.SHARE:
-        return f"{_plain(Decimal(str(value)).scaleb(2), grouped)}%"
-    return _plain(Decimal(value) if form is Format.COUNT else Decimal(str(value)), grouped)
+        return f"= {_plain(value, 0, grouped)}" if value else "< 1e-300"
+    return f"{_plain(value, 2, grouped)}%" if form is Format.SHARE else _plain(value, 0, grouped)
 
 
-def _plain(value: Decimal, grouped: bool) -> str:
-    if value.is_infinite():
+@lru_cache(maxsize=65536)
+def _plain(value: float, shift: int, grouped: bool) -> str:
+    """The shortest decimal of `value` times ten to the power `shift`, exactly."""
+    if math.isinf(value):
         return "∞" if value > 0 else "-∞"
-    if value == value.to_integral_value() and abs(value) < Decimal("1e15"):
-        return format(int(value), "," if grouped else "d")
-    if Decimal("1e-4") <= abs(value) < Decimal("1e15"):
-        return format(value.normalize(), ",f" if grouped else "f")
-    return format(value.normalize(), "e")
+    exact = Decimal(repr(value)).scaleb(shift).normalize()
+    if exact and not -5 < exact.adjusted() < 15:
+        return format(exact, "e")
+    return format(exact, ",f" if grouped else "f")
 
 
-def read(form: Format, text: str) -> float:
-    """The figure back from its printed form."""
+def read(name: str, text: str) -> float:
+    """The figure `name` back from its printed form."""
+    form = FORMATS[name]
     plain = text.replace(",", "").replace("∞", "inf")
     if form is Format.COUNT:
         return int(plain)

@@ -11,10 +11,10 @@ that figure is exactly 1, else the second.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from math import inf
+from math import inf, nan
 from typing import Final
 
 from basketry.associations.wording.figures import FORMATS, printed, read
@@ -24,6 +24,7 @@ Figures = Mapping[str, float]
 _SLOT: Final = re.compile(r"\{(\w+)(?:\?([^|{}]*)\|([^|{}]*))?\}")
 _TITLES: Final = ("A", "B")
 _QUOTED: Final = r"“((?:[^“”\\]|\\[\\“”]|\\u\{[0-9a-f]+\})*+)”"
+_MARKS: Final = str.maketrans({mark: f"\\{mark}" for mark in "\\“”"})
 _ESCAPE: Final = re.compile(r"\\(?:u\{([0-9a-f]+)\}|(.))")
 _JOINERS: Final = "\u200c\u200d"  # not printable by themselves, but emoji and several scripts need them
 
@@ -33,16 +34,16 @@ def quoted(title: str) -> str:
 
     `\`, `“` and `”` get a backslash; line breaks, control and direction marks, and lone surrogates become `\u{hex}`.
     """
-    if title.isprintable() and not any(mark in title for mark in "\\“”"):
-        return f"“{title}”"
+    if title.isprintable():
+        return f"“{title.translate(_MARKS)}”"
     return f"“{''.join(map(_escaped, title))}”"
 
 
 def _escaped(char: str) -> str:
-    if char in "\\“”":
-        return f"\\{char}"
     blank = char.isspace() and char not in "\u2028\u2029\x85" and ord(char) > 0x1F  # no-break and ideographic spaces stay
-    return char if char.isprintable() or blank or char in _JOINERS else f"\\u{{{ord(char):x}}}"
+    if char.isprintable() or blank or char in _JOINERS:
+        return char.translate(_MARKS)
+    return f"\\u{{{ord(char):x}}}"
 
 
 def _unescaped(inside: str) -> str:
@@ -59,8 +60,10 @@ class Within:
 
     def holds(self, figures: Figures) -> bool:
         """Whether the figure, and those that bound it, are known and in order."""
-        value, low, high = (figures.get(x) if isinstance(x, str) else x for x in (self.figure, self.low, self.high))
-        return value is not None and low is not None and high is not None and low <= value <= high
+        value = figures.get(self.figure, nan)
+        low = figures.get(self.low, nan) if isinstance(self.low, str) else self.low
+        high = figures.get(self.high, nan) if isinstance(self.high, str) else self.high
+        return low <= value <= high  # never true of a nan
 
 
 @dataclass(frozen=True)
@@ -86,16 +89,21 @@ class Clause:
 
     def can_be_said(self, figures: Figures) -> bool:
         """Whether every figure it states is known and its conditions hold."""
-        return all(name in figures for name in self.figures) and all(condition.holds(figures) for condition in self.when)
+        for name in self.figures:
+            if name not in figures:
+                return False
+        return not self.when or all(condition.holds(figures) for condition in self.when)
 
-    def pieces(self, titles: Mapping[str, str], figures: Figures, grouped: bool) -> Iterator[str]:
+    def said(self, titles: Mapping[str, str], figures: Figures, grouped: bool) -> str:
         """The text with its slots filled; `titles` are quoted already."""
+        text = ""
         for literal, name, words in self.slots:
-            yield literal
+            text += literal
             if words is not None:
-                yield words[0] if figures[name] == 1 else words[1]
+                text += words[0] if figures[name] == 1 else words[1]
             elif name:
-                yield titles[name] if name in titles else printed(FORMATS[name], figures[name], grouped)
+                text += titles[name] if name in titles else printed(name, figures[name], grouped)
+        return text
 
     def pattern(self) -> tuple[str, list[str]]:
         """The regular expression of everything it can say, and the slot that each of its groups holds."""
@@ -131,8 +139,13 @@ class Grammar:
 
     def chosen(self, figures: Figures) -> list[Clause]:
         """The clauses that say `figures`."""
-        sayable = (next((clause for clause in choice if clause.can_be_said(figures)), None) for choice in self.choices)
-        return [clause for clause in sayable if clause is not None]
+        chosen = []
+        for choice in self.choices:
+            for clause in choice:
+                if clause.can_be_said(figures):
+                    chosen.append(clause)
+                    break
+        return chosen
 
     def stated(self, figures: Figures) -> dict[str, float]:
         """Those of `figures` that the sentence states."""
@@ -141,7 +154,7 @@ class Grammar:
     def say(self, title: str, other_title: str, figures: Figures) -> str:
         """The sentence."""
         titles = {"A": quoted(title), "B": quoted(other_title)}
-        return "".join(piece for clause in self.chosen(figures) for piece in clause.pieces(titles, figures, self.grouped))
+        return "".join([clause.said(titles, figures, self.grouped) for clause in self.chosen(figures)])
 
     def hear(self, sentence: str) -> Reading | None:
         """What `sentence` says, or None where this grammar would not have said it, to the letter."""
@@ -151,7 +164,7 @@ class Grammar:
             return None
         slots = {name: text for name, text in zip(names, found.groups(), strict=True) if text is not None}
         title, other_title = (_unescaped(slots.pop(name, "")) for name in _TITLES)
-        figures = {name: read(FORMATS[name], text) for name, text in slots.items()}
+        figures = {name: read(name, text) for name, text in slots.items()}
         return Reading(title, other_title, figures) if self.say(title, other_title, figures) == sentence else None
 
     @cached_property
