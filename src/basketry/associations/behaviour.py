@@ -32,12 +32,16 @@ class _Counting:
     min_customers: int = _field(
         20, "support floor and privacy bar: distinct customers behind an edge, and behind what it lets derive"
     )
-    max_baskets_per_customer: int = _field(200, "only a customer's latest baskets count, so that no one customer makes an edge")
+    max_baskets_per_customer: int = _field(365, "only a customer's latest baskets count; a year of daily orders is a household")
     max_basket_size: int = _field(500, "distinct products; a larger basket is set aside, it pairs everything with everything")
 
     def __post_init__(self) -> None:
         if min(self.min_customers, self.max_baskets_per_customer, self.max_basket_size) < 1:
             raise ValueError(f"every hyperparameter starts at 1: {self}")
+
+    def kept(self, baskets: BasketMatrix) -> BasketMatrix:
+        """The baskets that count under these limits."""
+        return _kept(baskets, self).baskets
 
 
 @dataclass(frozen=True)
@@ -73,10 +77,7 @@ class BoughtNext(_Counting):
         """Count and test every ordered pair of products."""
         with span("bought_next", total=1, unit="count") as progress:
             kept = _kept(baskets, self)
-            customers = kept.baskets.customers
-            follows = np.append(customers[1:] == customers[:-1], False)[: len(customers)]
-            partner = np.where(follows, np.arange(1, len(customers) + 1), -1).astype(np.int32)
-            edges = _edges(_Occasions(kept.baskets, partner), kept, self, run)
+            edges = _edges(_Occasions(kept.baskets, kept.baskets.next_orders()), kept, self, run)
             progress.note(transitions=edges.n_baskets, edges=len(edges))
             progress.advance()
         return edges
@@ -192,9 +193,9 @@ def _edges(occasions: _Occasions, kept: _Kept, limits: _Counting, run: Run) -> E
 def _tells(counts: PairCounts, baskets: Int64s, customers: Int64s, min_customers: int) -> Mask:
     """Whether a pair's counts beside one product's give away a group of under `min_customers`: who bought it without the other.
 
-    Their number is at least customers(A) - customers(AB); it is surely zero where every basket with A holds B.
+    They are none where every basket with A holds B, else at least max(1, customers(A) - customers(AB)).
     """
-    return (baskets > counts.count) & (customers - counts.groups < min_customers)
+    return (baskets > counts.count) & (np.maximum(customers - counts.groups, 1) < min_customers)
 
 
 def _pairs_within_reach(customers_of: Int64s, customers_to: Int64s, min_customers: int, directed: bool) -> int:
