@@ -15,7 +15,6 @@ HEIGHT: Final = 300.0
 LEFT, RIGHT, TOP, BOTTOM = 14.0, 14.0, 34.0, 44.0
 BINS: Final = 48
 DOTS: Final = 640
-LOWER_IS_BETTER: Final = frozenset({"log_loss", "brier", "ece", "calibration_error", "rmse", "mae"})
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,11 @@ class LiftChart:
     ticks: tuple[Tick, ...]
     one: float
     pairs: int
+
+    @property
+    def mostly_size(self) -> bool:
+        """Whether adjusting takes more than half of the median's logarithm away."""
+        return self.adjusted is not None and self.raw.median > 1 and self.adjusted.median < self.raw.median**0.5
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,7 @@ class LogScale:
         self.start, self.end = start, end
 
     def __call__(self, value: float) -> float:
+        """The pixel of `value`."""
         share = (log10(value) - self.low) / (self.high - self.low)
         return round(self.start + min(max(share, 0.0), 1.0) * (self.end - self.start), 1)
 
@@ -162,9 +167,9 @@ def _curve(values: pl.Series, shares: Sequence[float], tallest: float, scale: Lo
     for number, share in enumerate(shares):
         y = floor_y - share / tallest * (floor_y - TOP - 22)
         steps.append(f"V{y:.1f}H{scale.start + (number + 1) * wide:.1f}")
-    middle = float(values.median())  # type: ignore[arg-type]  # a float column's median is a float
+    middle, above = float(values.median()), float((values > 1).mean())  # type: ignore[arg-type]  # numbers, as the column is
     path = f"M{scale.start:g} {floor_y:g}{''.join(steps)}V{floor_y:g}Z"
-    return Curve(path, middle, scale(middle), float((values > 1).mean() or 0.0))
+    return Curve(path, middle, scale(middle), above)
 
 
 def scatter(associations: pl.DataFrame) -> Scatter | None:
@@ -203,11 +208,16 @@ _DOT_COLUMNS: Final = ("verdict", "product_id", "other_id", "similarity", "adjus
 
 def panels(metrics: pl.DataFrame, model: str) -> tuple[Panel, ...]:
     """One panel a metric and slice, in the order of the table; `model` is the release's own."""
-    parts = metrics.partition_by("metric", "slice", maintain_order=True)
+    import polars.selectors as cs
+
+    known = metrics.with_columns(cs.float().fill_nan(None))
+    parts = known.partition_by("metric", "slice", maintain_order=True) if known.height else []
     return tuple(_panel(part, model) for part in parts)
 
 
 def _panel(rows: pl.DataFrame, model: str) -> Panel:
+    from basketry.evaluation.binary import HIGHER_IS_BETTER
+
     bounds = [value for name in ("value", "low", "high") for value in rows[name] if value is not None]
     least, most = min(bounds, default=0.0), max(bounds, default=1.0)
     margin = 0.06 * (most - least) or 0.05
@@ -217,11 +227,21 @@ def _panel(rows: pl.DataFrame, model: str) -> Panel:
         return None if value is None else round(100 * (value - least) / (most - least), 2)
 
     measures = tuple(
-        Measure(r["model"], r["model"] == model, r["value"], r["low"], r["high"], r["n"], at(r["value"]), at(r["low"]), at(r["high"]))
+        Measure(
+            r["model"],
+            r["model"] == model,
+            r["value"],
+            r["low"],
+            r["high"],
+            r["n"],
+            at(r["value"]),
+            at(r["low"]),
+            at(r["high"]),
+        )
         for r in rows.iter_rows(named=True)
     )
     metric = rows["metric"][0]
-    lower = metric in LOWER_IS_BETTER
+    lower = not HIGHER_IS_BETTER.get(metric, True)
     ours = next((measure for measure in measures if measure.ours), None)
     better = tuple((m, _apart(m, ours)) for m in measures if ours is not None and _beats(m, ours, lower))
     return Panel(metric, rows["slice"][0], lower, measures, least, most, ours, better)

@@ -14,24 +14,26 @@ if TYPE_CHECKING:
 Sentence = Callable[[Mapping[str, Any], str], str]
 
 LINE_HEIGHT: Final = 13.0
-LETTER: Final = 6.1  # mean advance of a Latin letter at the label's 11.5 px; a CJK character takes two
+LETTER: Final = 6.9  # mean advance of a Latin letter at the label's 12 px, in a wide face; a CJK character takes two
+HUB_LETTER: Final = 1.12  # hubs have bold labels
 GAP: Final = 4.0
 CANDIDATE_HUBS: Final = 300
 
 
 @dataclass(frozen=True)
 class Canvas:
-    """A picture's size in its own pixels, how many hubs it holds and how many neighbours each of them brings."""
+    """A picture's size in its own pixels, how many hubs, how many neighbours each brings, how wide a label may be."""
 
     name: str
     width: float
     height: float
     hubs: int
     reach: int
+    label: float
 
 
-WIDE: Final = Canvas("wide", 940, 720, 8, 6)
-TALL: Final = Canvas("tall", 380, 560, 4, 4)
+WIDE: Final = Canvas("wide", 940, 720, 8, 6, 122)
+TALL: Final = Canvas("tall", 380, 600, 4, 4, 110)
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,9 @@ class Node:
     @property
     def box(self) -> tuple[float, float, float, float]:
         """Left, top, right, bottom of dot and label together."""
-        half = max(self.radius, max((text_width(line) for line in self.lines), default=0.0) / 2)
+        half = max(
+            self.radius, (HUB_LETTER if self.hub else 1) * max((text_width(line) for line in self.lines), default=0.0) / 2
+        )
         return self.x - half, self.y - self.radius, self.x + half, self.y + self.radius + LINE_HEIGHT * len(self.lines) + 3
 
 
@@ -174,7 +178,7 @@ def draw(pairs: pl.DataFrame, products: pl.DataFrame, sentence: Sentence, canvas
         return Picture(canvas, (), ())
     facts = {row["product_id"]: row for row in products.filter(products["product_id"].is_in(ids)).iter_rows(named=True)}
     busiest = max((facts.get(name, {}).get("customers") or 0 for name in ids), default=0) or 1
-    nodes = [_node(name, facts.get(name, {}), busiest, name in hubs) for name in ids]
+    nodes = [_node(name, facts.get(name, {}), busiest, name in hubs, canvas.label) for name in ids]
     position = {node.product_id: index for index, node in enumerate(nodes)}
     lines = [(position[row["low"]], position[row["high"]], row) for row in rows.iter_rows(named=True)]
     placed = _place(nodes, [(a, b, row["weight"]) for a, b, row in lines], canvas)
@@ -185,11 +189,11 @@ def draw(pairs: pl.DataFrame, products: pl.DataFrame, sentence: Sentence, canvas
     return Picture(canvas, tuple(placed), edges)
 
 
-def _node(product_id: str, facts: Mapping[str, Any], busiest: int, hub: bool) -> Node:
+def _node(product_id: str, facts: Mapping[str, Any], busiest: int, hub: bool, label: float) -> Node:
     title = facts.get("title") or product_id
     customers = facts.get("customers")
     radius = 5 + 13 * sqrt((customers or 0) / busiest)
-    return Node(product_id, title, facts.get("department") or "", customers, hub, radius, wrapped(title))
+    return Node(product_id, title, facts.get("department") or "", customers, hub, radius, wrapped(title, label))
 
 
 def text_width(text: str) -> float:
@@ -197,8 +201,8 @@ def text_width(text: str) -> float:
     return sum(2 * LETTER if unicodedata.east_asian_width(letter) in "WF" else LETTER for letter in text)
 
 
-def wrapped(title: str, width: float = 104.0, lines: int = 2) -> tuple[str, ...]:
-    """`title` in at most `lines` lines of at most `width` pixels, broken at spaces where there are any, cut with an ellipsis."""
+def wrapped(title: str, width: float, lines: int = 2) -> tuple[str, ...]:
+    """`title` in at most `lines` lines of at most `width` pixels, broken at spaces if there are any, cut with an ellipsis."""
     done: list[str] = []
     rest = " ".join(title.split())
     while rest and len(done) < lines:

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 KINDS: Final = ("bought_together", "bought_next", "similar")
 VERDICTS: Final = ("complement", "substitute", "co_trip", "unknown")
-ROWS: Final = {"complement": 20, "substitute": 12, "co_trip": 6}
+ROWS: Final = {"complement": 14, "substitute": 8, "co_trip": 4}
 ROWS_A_PRODUCT: Final = 3
 PALETTE: Final = 8
-CLUSTERS_SHOWN: Final = 9
+CLUSTERS_SHOWN: Final = 8
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class ReportData:
     """All the page shows.
 
     `ingest`: table, rows_in, kept, quarantined, repaired, money_in, money_kept, money_quarantined (money may be null).
-    `rules`: table, rule, verb (`quarantine` or `repair`), rows, money, example (the last two may be null).
+    `rules`: table, rule, verb (`quarantine`, `repair` or `flag`), rows, money, example (the last two may be null).
     `products`: product_id, title, department, category, customers (distinct customers; all but the id may be null).
     `associations`, `metrics`: the contracts of core/tables.py. `clusters`: method, cluster, size, words; one row a cluster.
     `sentence(row, language)` words one row of `associations` (as a dict) in `"en"` or `"zh"`; asked for the rows shown only.
@@ -58,7 +58,7 @@ class ReportData:
     metrics: pl.DataFrame
     clusters: pl.DataFrame
     sentence: Sentence
-    model: str = "strength"
+    model: str = "fused"
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,9 @@ def render(data: ReportData) -> str:
     picture, the table and the scatter show a fixed number of pairs.
     """
     pairs = graph_picture.strongest_pairs(data.associations)
-    pictures = [graph_picture.draw(pairs, data.products, data.sentence, canvas) for canvas in (graph_picture.WIDE, graph_picture.TALL)]
+    pictures = [
+        graph_picture.draw(pairs, data.products, data.sentence, canvas) for canvas in (graph_picture.WIDE, graph_picture.TALL)
+    ]
     colours = _colours(pictures[0])
     counts = _counts(data.associations)
     environment = _environment()
@@ -241,13 +243,19 @@ def _titles(data: ReportData) -> dict[str, str]:
 
 
 def _rows(data: ReportData, pairs: pl.DataFrame) -> list[Row]:
-    """The strongest pairs of each verdict, strongest first, no product more than ROWS_A_PRODUCT times within a verdict."""
+    """The first pairs of each verdict, no product more than ROWS_A_PRODUCT times within a verdict.
+
+    Strongest first; substitutes, which are pairs not bought together, most alike first.
+    """
     titles = _titles(data)
     rows: list[Row] = []
     for verdict, most in ROWS.items():
         times: dict[str, int] = {}
         kept: list[dict[str, Any]] = []
-        for row in pairs.filter(pairs["verdict"] == verdict).head(100 * most).iter_rows(named=True):
+        ranked = pairs.filter(pairs["verdict"] == verdict)
+        if verdict == "substitute":
+            ranked = ranked.sort("similarity", descending=True, nulls_last=True, maintain_order=True)
+        for row in ranked.head(100 * most).iter_rows(named=True):
             ends = (row["product_id"], row["other_id"])
             if any(times.get(end, 0) >= ROWS_A_PRODUCT for end in ends):
                 continue
@@ -259,7 +267,11 @@ def _rows(data: ReportData, pairs: pl.DataFrame) -> list[Row]:
             Row(
                 titles.get(row["product_id"], row["product_id"]),
                 titles.get(row["other_id"], row["other_id"]),
-                *(row[name] for name in ("kind", "verdict", "strength", "adjusted_lift", "customers")),
+                row["kind"],
+                verdict,
+                row["strength"],
+                row["adjusted_lift"],
+                row["customers"],
                 data.sentence(row, "en"),
                 data.sentence(row, "zh"),
             )
@@ -272,7 +284,9 @@ def _clusters(clusters: pl.DataFrame) -> dict[str, list[tuple[int, list[str]]]]:
     """For each method its largest groups: size and telling words."""
     found: dict[str, list[tuple[int, list[str]]]] = {}
     for method, size, words in (
-        clusters.sort("method", "size", "cluster", descending=[False, True, False]).select("method", "size", "words").iter_rows()
+        clusters.sort("method", "size", "cluster", descending=[False, True, False])
+        .select("method", "size", "words")
+        .iter_rows()
     ):
         groups = found.setdefault(method, [])
         if len(groups) < CLUSTERS_SHOWN:

@@ -7,9 +7,9 @@ from typing import Final
 WORDS: Final[dict[str, tuple[str, str]]] = {
     "title": ("What goes with what", "什么与什么相配"),
     "lead": (
-        "{pairs} pairs of products measured. In {complements} of them the evidence says one sells the other; "
+        "{pairs} pairs of products measured. {complements} truly go together, by the evidence; "
         "{substitutes} compete for the same place in the basket.",
-        "共度量 {pairs} 对商品：其中 {complements} 对的证据表明彼此带动销售，{substitutes} 对在争夺购物篮里的同一个位置。",
+        "共度量 {pairs} 对商品：其中 {complements} 对有证据表明确实相配，{substitutes} 对在争夺购物篮里的同一个位置。",
     ),
     "lead.empty": ("This release holds no associations yet.", "此版本尚无关联。"),
     "release": ("Release", "版本"),
@@ -23,7 +23,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "figure.baskets": ("baskets", "购物篮"),
     "figure.customers": ("customers", "顾客"),
     "figure.edges": ("edges in the graph", "图中的边"),
-    "kind": ("Edge", "边"),
+    "edges": ("edges", "条边"),
     "kind.bought_together": ("bought together", "同篮购买"),
     "kind.bought_next": ("bought next", "随后购买"),
     "kind.similar": ("alike in words", "文字相似"),
@@ -58,9 +58,9 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "panel.close": ("Back to the hubs", "返回枢纽列表"),
     "table.heading": ("The strongest associations, with reasons", "最强的关联及其理由"),
     "table.intro": (
-        "The strongest pairs of each verdict, no product more than {each} times. Strength is the calibrated probability of being "
-        "bought together in the next weeks.",
-        "每种判断中最强的商品对，每种商品最多出现 {each} 次。强度是今后几周同篮购买的校准概率。",
+        "The strongest pairs of each verdict (of substitutes, the most alike), no product more than {each} times. Strength is "
+        "the calibrated probability of being bought together in the next weeks.",
+        "每种判断中最强的商品对（替代品则取最相似者），每种商品最多出现 {each} 次。强度是今后几周同篮购买的校准概率。",
     ),
     "table.all": ("all", "全部"),
     "table.pair": ("Pair and reason", "商品对与理由"),
@@ -71,11 +71,14 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "lift.heading": ("Most of raw lift is the size of the basket", "原始提升度大半来自购物篮的大小"),
     "lift.plain": ("Lift, raw and adjusted for basket size", "提升度：原始值与按篮子大小校正后的值"),
     "lift.note": (
-        "Raw lift puts {raw_share} of {pairs} counted pairs above 1, with a median of {raw}. Measured against what the sizes of "
-        "the baskets alone would bring, the median is {adjusted} and {adjusted_share} stay above 1. "
-        "A full trolley holds a bit of everything: that is why lift alone is no verdict.",
+        "Raw lift puts {raw_share} of {pairs} counted pairs above 1, with a median of {raw}. Measured against what the sizes "
+        "of the baskets alone would bring, the median is {adjusted} and {adjusted_share} stay above 1.",
         "按原始提升度，{pairs} 对商品中有 {raw_share} 高于 1，中位数为 {raw}。若与购物篮大小本身所能带来的相比，中位数为 "
-        "{adjusted}，仍有 {adjusted_share} 高于 1。满满一车里什么都有一点：所以单凭提升度不能下判断。",
+        "{adjusted}，仍有 {adjusted_share} 高于 1。",
+    ),
+    "lift.moral": (
+        "A full trolley holds a bit of everything: that is why lift alone is no verdict.",
+        "满满一车里什么都有一点：所以单凭提升度不能下判断。",
     ),
     "lift.axis": ("lift (log scale); 1 = chance", "提升度（对数轴）；1 = 随机"),
     "lift.ends": ("the end bins hold everything beyond", "两端的柱包含更远的值"),
@@ -85,8 +88,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "lift.empty": ("No pair was counted in baskets.", "没有在购物篮中计数的商品对。"),
     "scatter.heading": ("Where words and behaviour agree, and where not", "文字与行为：何处一致，何处不一致"),
     "scatter.note": (
-        "Each dot is a pair: how alike the two texts are, against how much more often they meet than chance. {shown} of {pairs} "
-        "pairs, the same number of each verdict where there are as many.",
+        "Each dot is a pair: how alike the two texts are, against how much more often they meet than chance. {shown} of "
+        "{pairs} pairs, the same number of each verdict where there are as many.",
         "每个点是一对商品：横轴为文字相似度，纵轴为同篮相遇超出随机的倍数。共 {pairs} 对，显示 {shown} 对，每种判断尽量同数。",
     ),
     "scatter.x": ("similarity of the texts", "文字相似度"),
@@ -108,32 +111,52 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "ingest.repaired": ("repaired", "已修复"),
     "ingest.balanced": ("adds up", "账目相符"),
     "ingest.unbalanced": ("does not add up", "账目不符"),
-    "ingest.money": ("money: {money_in} read, {money_kept} kept, {money_quarantined} set aside",
-                     "金额：读入 {money_in}，保留 {money_kept}，隔离 {money_quarantined}"),
+    "ingest.money": (
+        "money: {money_in} read, {money_kept} kept, {money_quarantined} set aside",
+        "金额：读入 {money_in}，保留 {money_kept}，隔离 {money_quarantined}",
+    ),
     "ingest.rules": ("By rule", "按规则"),
     "ingest.clean": ("Not a single row had to be set aside or repaired.", "没有一行需要隔离或修复。"),
+    "verb.repair": ("repaired", "已修复"),
+    "verb.quarantine": ("set aside", "隔离"),
+    "verb.flag": ("marked, kept", "标记并保留"),
     "ingest.rows": ("{rows} rows", "{rows} 行"),
     "ingest.example": ("for instance", "例如"),
     "metrics.heading": ("How good it is, beside simple baselines", "效果如何：与简单基线相比"),
     "metrics.note": (
-        "Measured on weeks the release never saw. Dots are estimates, lines are 95% intervals; the release's own model is in colour.",
+        "Measured on weeks the release never saw. Dots are estimates, lines 95% intervals; the release's own model in colour.",
         "在该版本从未见过的几周上度量。圆点为估计值，横线为 95% 区间；本版本的模型以彩色标出。",
     ),
     "metrics.loses": (
-        "{metric} on {slice}: the simpler {model} does better ({theirs} against {ours}).",
-        "{metric}（{slice}）：更简单的 {model} 更好（{theirs} 对 {ours}）。",
+        "{metric} on {slice}: the baseline “{model}” does better ({theirs} against {ours}).",
+        "{metric}（{slice}）：基线“{model}”更好（{theirs} 对 {ours}）。",
     ),
     "metrics.loses_within": (
-        "{metric} on {slice}: {model} does better ({theirs} against {ours}), though the intervals overlap.",
-        "{metric}（{slice}）：{model} 更好（{theirs} 对 {ours}），但区间有重叠。",
+        "{metric} on {slice}: “{model}” does better ({theirs} against {ours}), though the intervals overlap.",
+        "{metric}（{slice}）：“{model}”更好（{theirs} 对 {ours}），但区间有重叠。",
     ),
     "metrics.wins": ("No baseline does better on any measure shown.", "在所示的各项指标上，没有基线更好。"),
     "metrics.honest": ("Where a baseline wins", "基线取胜之处"),
+    "metric.auc": ("AUC", "AUC（曲线下面积）"),
+    "metric.average_precision": ("average precision", "平均精度"),
+    "metric.brier": ("Brier score", "Brier 分数"),
+    "metric.log_loss": ("log loss", "对数损失"),
+    "metric.calibration_error": ("calibration error", "校准误差"),
+    "model.fused": ("behaviour and words, fused", "行为与文字融合"),
+    "model.behaviour": ("behaviour alone", "仅行为"),
+    "model.meaning": ("words alone", "仅文字"),
+    "model.popularity": ("popularity", "热度"),
+    "slice.all": ("all pairs", "全部商品对"),
+    "slice.warm": ("known products", "已知商品"),
+    "slice.cold": ("new products", "新商品"),
     "metrics.lower": ("lower is better", "越低越好"),
     "metrics.cases": ("{n} cases", "{n} 例"),
     "metrics.empty": ("This release carries no measurements.", "此版本没有度量结果。"),
     "clusters.heading": ("Families found in the product texts", "从商品文字中发现的商品族"),
-    "clusters.note": ("The largest groups of each method, with their most telling words.", "每种方法中最大的几组及其最具代表性的词。"),
+    "clusters.note": (
+        "The largest groups of each method, with their most telling words.",
+        "每种方法中最大的几组及其最具代表性的词。",
+    ),
     "clusters.kmeans": ("k-means", "k 均值"),
     "clusters.hierarchical": ("hierarchical", "层次聚类"),
     "clusters.size": ("{n} products", "{n} 种商品"),

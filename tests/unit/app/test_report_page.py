@@ -50,7 +50,13 @@ def grocer(seed: int = 1, products: int = 200, edges: int = 2000) -> ReportData:
             "category": [name for _, name, _ in goods],
             "customers": [int(30 + 2000 * dice.random() ** 4) for _ in goods],
         },
-        schema={"product_id": pl.String, "title": pl.String, "department": pl.String, "category": pl.String, "customers": pl.Int64},
+        schema={
+            "product_id": pl.String,
+            "title": pl.String,
+            "department": pl.String,
+            "category": pl.String,
+            "customers": pl.Int64,
+        },
     )
     rows = []
     seen = set()
@@ -138,7 +144,13 @@ RULES = pl.DataFrame(
         "verb": ["repair", "quarantine", "quarantine", "quarantine", "quarantine"],
         "rows": [14_697, 8_869, 4_836, 12_785, 11_226],
         "money": [412_001.2, 0.0, 12_112.0, None, 0.0],
-        "example": ['{"units": 9.514}', '{"units": 0, "product_id": "1082185"}', None, '{"store": "286"}', '{"amount": "0.00"}'],
+        "example": [
+            '{"units": 9.514}',
+            '{"units": 0, "product_id": "1082185"}',
+            None,
+            '{"store": "286"}',
+            '{"amount": "0.00"}',
+        ],
     }
 )
 METRICS = Metrics.validate(
@@ -146,10 +158,34 @@ METRICS = Metrics.validate(
         [
             (metric, model, part, value, value - spread, value + spread, n)
             for metric, part, spread, n, models in (
-                ("recall_at_10", "all", 0.009, 2400, (("fused", 0.214), ("behaviour", 0.201), ("meaning", 0.094), ("popularity", 0.152))),
-                ("recall_at_10", "cold", 0.02, 310, (("fused", 0.117), ("behaviour", 0.0), ("meaning", 0.121), ("popularity", 0.03))),
-                ("log_loss", "all", 0.004, 52_000, (("fused", 0.231), ("behaviour", 0.255), ("meaning", 0.42), ("popularity", 0.38))),
-                ("ndcg_at_10", "rare", 0.006, 900, (("fused", 0.08), ("behaviour", 0.07), ("meaning", 0.06), ("popularity", 0.12))),
+                (
+                    "recall_at_10",
+                    "all",
+                    0.009,
+                    2400,
+                    (("fused", 0.214), ("behaviour", 0.201), ("meaning", 0.094), ("popularity", 0.152)),
+                ),
+                (
+                    "recall_at_10",
+                    "cold",
+                    0.02,
+                    310,
+                    (("fused", 0.117), ("behaviour", 0.0), ("meaning", 0.121), ("popularity", 0.03)),
+                ),
+                (
+                    "log_loss",
+                    "all",
+                    0.004,
+                    52_000,
+                    (("fused", 0.231), ("behaviour", 0.255), ("meaning", 0.42), ("popularity", 0.38)),
+                ),
+                (
+                    "ndcg_at_10",
+                    "rare",
+                    0.006,
+                    900,
+                    (("fused", 0.08), ("behaviour", 0.07), ("meaning", 0.06), ("popularity", 0.12)),
+                ),
             )
             for model, value in models
         ],
