@@ -30,7 +30,7 @@ def locked(shop: Path, work: str) -> Iterator[None]:
             except BlockingIOError:
                 holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
                 raise Busy(
-                    f"the {work} of {shop} are being written by process {holder}",
+                    f"process {holder} holds the {work} lock of {shop}",
                     "Wait until it ends, or stop it: the lock goes with the process.",
                 ) from None
         with suppress(OSError):  # the process id is a courtesy: a full disk must not keep the next run from clearing up

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from basketry.core.errors import NotFound, ReleaseDamaged, ReleaseError, RequestError
+from basketry.core.errors import NotFound, ReleaseDamaged, ReleaseError, RequestError, StorageError
 from basketry.store import durable
 from basketry.store.lock import locked
 from basketry.store.manifest import MANIFEST, FileEntry, Manifest, checked_id, is_file_name, is_release_id
@@ -113,7 +113,12 @@ class ReleaseStore:
             durable.publish_folder(staging, target)
             return pointer.with_published(manifest.id)
 
-        self._point(change)
+        try:
+            self._point(change)
+        except StorageError:
+            if manifest.id not in self.published():  # a full disk would only get fuller
+                durable.remove_folder(target)
+            raise
         return self.open(manifest.id)
 
     def published(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import stat
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from basketry.core.errors import Busy, ConfigError, StorageError
 from basketry.store import durable
 from basketry.store.key import load_or_create_key
 from basketry.store.lock import locked
+from basketry.store.manifest import Manifest
+from basketry.store.releases import ReleaseStore
 from basketry.store.sealed import seal, unseal
 from basketry.store.tables import Staged, TableStore
 
@@ -173,6 +176,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", str(folder)], check=True)
 
 
+def fill(ballast: Path) -> None:
+    with ballast.open("wb", buffering=0) as stream, pytest.raises(OSError, match="No space left"):
+        while True:
+            stream.write(b"b" * 4096)
+
+
 def test_a_full_disk_harms_nothing_and_is_recovered_from(small_disk: Path) -> None:
     tables = TableStore(small_disk)
     with tables.stage() as staging:
@@ -180,16 +189,12 @@ def test_a_full_disk_harms_nothing_and_is_recovered_from(small_disk: Path) -> No
         part.write_bytes(b"a" * 1000)
         before = staging.commit({"order_lines": [Staged(part, 1)]}, [{"table": "order_lines", "digest": "one"}])
     ballast = small_disk / "ballast"
-    with ballast.open("wb", buffering=0) as stream, pytest.raises(OSError):  # fill it to the last page
-        while True:
-            stream.write(b"b" * 4096)
+    fill(ballast)
     with pytest.raises(StorageError, match="No space left") as caught:
         durable.write_file(small_disk / "file", b"c" * 5000)
     assert "Free some space" in caught.value.hint
     with pytest.raises(StorageError, match="No space left"), tables.stage() as staging:
-        part = durable.writing(staging.folder / "part")
-        with part as aside:
-            aside.write_bytes(b"d" * 1000)
+        durable.write_file(staging.folder / "part", b"d" * 1000)
     assert tables.snapshot() == before
     assert tables.verify() == ()
     ballast.unlink()
@@ -208,12 +213,37 @@ def test_a_commit_that_meets_a_full_disk_changes_nothing(small_disk: Path) -> No
     with tables.stage() as staging:
         part = staging.folder / "part"
         part.write_bytes(b"a" * 1000)
-        with ballast.open("wb", buffering=0) as stream, pytest.raises(OSError):
-            while True:
-                stream.write(b"b" * 4096)
+        fill(ballast)
         with pytest.raises(StorageError, match="No space left"):
             staging.commit({"order_lines": [Staged(part, 1)]}, [])
         assert tables.snapshot() == staging.before
     ballast.unlink()
     with tables.stage() as staging:
         assert list((small_disk / "tables").glob("*.parquet")) == []
+
+
+def test_a_publish_that_meets_a_full_disk_changes_nothing(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    releases, ballast, really = ReleaseStore(small_disk), small_disk / "ballast", durable.publish_folder
+    at = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
+    ids = ["20250101T000000Z-00000001", "20250101T000000Z-00000002"]
+
+    def publish(release_id: str) -> None:
+        with releases.stage() as folder:
+            (folder / "graph").write_bytes(release_id.encode() * 1000)
+            releases.publish(folder, Manifest(release_id, "digest", at, at, "0", {}, {}))
+
+    def publish_folder_and_fill(staging: Path, target: Path) -> None:
+        really(staging, target)
+        fill(ballast)
+
+    publish(ids[0])
+    monkeypatch.setattr(durable, "publish_folder", publish_folder_and_fill)
+    with pytest.raises(StorageError, match="No space left"):
+        publish(ids[1])
+    assert releases.current().id == ids[0]
+    assert releases.published() == (ids[0],)
+    assert [path.name for path in (small_disk / "releases").iterdir()] == [ids[0]]
+    monkeypatch.undo()
+    ballast.unlink()
+    publish(ids[1])
+    assert releases.current().id == ids[1]
