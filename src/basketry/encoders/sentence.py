@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
+from safetensors import SafetensorError
 
 from basketry.core.errors import EncoderError
 from basketry.core.protocols import Run
@@ -58,7 +59,7 @@ class SentenceEncoder:
                 trust_remote_code=False,
                 model_kwargs={"use_safetensors": True},
             )
-        except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
             raise EncoderError(f"cannot read the model in {folder}: {error}", "save the model again") from error
         model.eval()
         return cls(f"sentence@{folder_digest(folder)[:16]}", model)
