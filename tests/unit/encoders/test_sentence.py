@@ -12,7 +12,6 @@ from basketry.core.errors import EncoderError
 from basketry.core.protocols import Run
 from basketry.encoders.sentence import SentenceEncoder
 
-
 pytestmark = pytest.mark.slow
 
 
