@@ -50,3 +50,13 @@ def strace() -> str:
         absent("strace that may trace (apt-get install strace)")
     assert found is not None
     return found
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The program chromium."""
+    found = shutil.which("chromium")
+    if found is None:
+        absent("chromium (apt-get install chromium)")
+    assert found is not None
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import hypot, sqrt
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +22,10 @@ CANDIDATE_HUBS: Final = 300
 
 @dataclass(frozen=True)
 class Canvas:
-    """A picture's size in its own pixels, how many hubs, how many neighbours each brings, how wide a label may be."""
+    """Size in the picture's own pixels, how many hubs, how many neighbours each brings, how wide a label may be.
+
+    The height is where placing starts: labels that need more room make it taller.
+    """
 
     name: str
     width: float
@@ -120,7 +123,8 @@ def choose(pairs: pl.DataFrame, hubs: int, reach: int) -> tuple[list[str], list[
 
     A hub is chosen greedily: the product whose `reach` strongest complements not yet drawn add up to the most strength, so that
     the picture covers the shop rather than one corner of it. Where there is no complement, pairs of any verdict stand in.
-    Beside the lines from hubs, the strongest others among the drawn products are kept, up to half as many again.
+    Each hub also brings its most similar substitute. Beside the lines from hubs, the strongest others among the drawn
+    products are kept, up to half as many again.
     """
     import polars as pl
 
@@ -142,6 +146,9 @@ def choose(pairs: pl.DataFrame, hubs: int, reach: int) -> tuple[list[str], list[
         drawn += [name for name in (hub, *(name for name, _ in taken)) if name not in seen]
         seen.update(drawn)
         lines.update((min(hub, name), max(hub, name)) for name, _ in taken)
+    for low, high in _rivals(pairs, chosen):
+        lines.add((low, high))
+        drawn += [name for name in (low, high) if name not in drawn]
     among = pairs.filter(pl.col("low").is_in(drawn), pl.col("high").is_in(drawn))
     wanted = pl.DataFrame(sorted(lines), schema={"low": pl.String, "high": pl.String}, orient="row")
     from_hubs = among.join(wanted, on=["low", "high"], how="semi", maintain_order="left")
@@ -168,6 +175,20 @@ def _neighbours(pairs: pl.DataFrame, most: int) -> dict[str, list[tuple[str, flo
     return found
 
 
+def _rivals(pairs: pl.DataFrame, hubs: Sequence[str]) -> list[tuple[str, str]]:
+    """For each hub the pair with its most similar substitute, where it has one."""
+    import polars as pl
+
+    substitutes = pairs.filter(pl.col("verdict") == "substitute").sort(
+        "similarity", "low", "high", descending=[True, False, False], nulls_last=True
+    )
+    found = []
+    for hub in hubs:
+        own = substitutes.filter((pl.col("low") == hub) | (pl.col("high") == hub)).select("low", "high")
+        found += [(low, high) for low, high in own.head(1).iter_rows()]
+    return found
+
+
 def draw(pairs: pl.DataFrame, products: pl.DataFrame, sentence: Sentence, canvas: Canvas) -> Picture:
     """Choose, place and word the picture; the same tables give the same picture.
 
@@ -186,7 +207,8 @@ def draw(pairs: pl.DataFrame, products: pl.DataFrame, sentence: Sentence, canvas
         Edge(a, b, row["verdict"], row["weight"], _curve(placed[a], placed[b]), sentence(row, "en"), sentence(row, "zh"))
         for a, b, row in lines
     )
-    return Picture(canvas, tuple(placed), edges)
+    height = max(node.box[3] for node in placed) + GAP
+    return Picture(replace(canvas, height=round(height)), tuple(placed), edges)
 
 
 def _node(product_id: str, facts: Mapping[str, Any], busiest: int, hub: bool, label: float) -> Node:
@@ -232,7 +254,7 @@ def _place(nodes: Sequence[Node], lines: Sequence[tuple[int, int, float]], canva
     spots = nx.spring_layout(graph, k=2.2 / sqrt(len(nodes)), iterations=300, seed=7)
     xs = [float(spots[index][0]) for index in range(len(nodes))]
     ys = [float(spots[index][1]) for index in range(len(nodes))]
-    return _apart(nodes, _stretched(xs, 60, canvas.width - 60), _stretched(ys, 24, canvas.height - 50), canvas)
+    return _apart(nodes, _stretched(xs, 60, canvas.width - 60), _stretched(ys, 24, canvas.height - 50), canvas.width)
 
 
 def _stretched(values: Sequence[float], low: float, high: float) -> list[float]:
@@ -241,8 +263,8 @@ def _stretched(values: Sequence[float], low: float, high: float) -> list[float]:
     return [low + (value - least) / span * (high - low) if span else (low + high) / 2 for value in values]
 
 
-def _apart(nodes: Sequence[Node], xs: list[float], ys: list[float], canvas: Canvas, rounds: int = 600) -> list[Node]:
-    """Push overlapping boxes apart along the axis where they overlap less, inside the canvas, until none does."""
+def _apart(nodes: Sequence[Node], xs: list[float], ys: list[float], width: float, rounds: int = 600) -> list[Node]:
+    """Push overlapping boxes apart along the axis where they overlap less, within left, top and right, until none does."""
     boxes = [node.box for node in nodes]
     for _ in range(rounds):
         moved = False
@@ -257,15 +279,12 @@ def _apart(nodes: Sequence[Node], xs: list[float], ys: list[float], canvas: Canv
                 side = 0.51 * step if (along[i], i) < (along[j], j) else -0.51 * step
                 along[i] -= side
                 along[j] += side
-        for i, (left, top, right, bottom) in enumerate(boxes):
-            xs[i] = min(max(xs[i], GAP - left), canvas.width - GAP - right)
-            ys[i] = min(max(ys[i], GAP - top), canvas.height - GAP - bottom)
+        for i, (left, top, right, _) in enumerate(boxes):
+            xs[i] = min(max(xs[i], GAP - left), width - GAP - right)
+            ys[i] = max(ys[i], GAP - top)
         if not moved:
             break
-    return [
-        Node(n.product_id, n.title, n.department, n.customers, n.hub, n.radius, n.lines, round(x, 1), round(y, 1))
-        for n, x, y in zip(nodes, xs, ys, strict=True)
-    ]
+    return [replace(node, x=round(x, 1), y=round(y, 1)) for node, x, y in zip(nodes, xs, ys, strict=True)]
 
 
 def _curve(a: Node, b: Node) -> str:
