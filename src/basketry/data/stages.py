@@ -1,0 +1,245 @@
+"""The SQL of cleaning: one source's rows as they were mapped, and what each step asks of them.
+
+```
+own      the shop's own columns, numbered
+typed    text, numbers and naive times as the mapping says
+timed    instants in UTC and the shop's local day
+checked  beside each row, what other tables say of it
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from basketry.data import clock
+from basketry.data.expressions import NUMBERS, date_sql, identifier, literal, naive_sql, number_sql, own, text_sql
+from basketry.data.malformed import MALFORMED, ROW
+from basketry.data.shopfile import TABLES, Rules, Source, own_names
+
+if TYPE_CHECKING:
+    from basketry.data.rules import Rule
+    from basketry.data.sources import Kind, Raw
+
+KEYS: Final = {"products": ("product_id",), "promotions": ("product_id", "store_id", "first_day")}
+_DISCOUNTS: Final = ("loyalty_discount", "coupon_discount", "coupon_match_discount")
+_NO_MONEY: Final = "CAST(NULL AS DECIMAL(18, 4))"
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Shifts of the source's and of the shop's time zone over the span of the data."""
+
+    source: tuple[int, tuple[clock.Shift, ...]]
+    shop: tuple[int, tuple[clock.Shift, ...]]
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The steps for one source; `beside` names the row sets already written: repeated, already, outlier, offsets."""
+
+    source: Source
+    raw: Raw
+    rules: Rules
+    id: str
+    catalogue: bool
+    clock: Clock | None = None
+
+    @property
+    def columns(self) -> Mapping[str, Kind]:
+        """The shop's own columns."""
+        return self.raw.columns
+
+    def own(self) -> str:
+        """Only the mapped columns: what is not asked for is never read, nor kept in a record."""
+        names = sorted({name for _, column in self.source.columns for name in own_names(column)})
+        row = ROW if self.raw.numbered else f"row_number() OVER () AS {ROW}"
+        malformed = MALFORMED if self.raw.malformed else f"CAST(NULL AS VARCHAR) AS {MALFORMED}"
+        return (
+            f"SELECT {', '.join([row, malformed, *(f'{identifier(name)} AS {own(name)}' for name in names)])} FROM stored.raw"
+        )
+
+    def typed(self) -> str:
+        """Every column of the table, mapped or absent."""
+        mapping, found = self.source.mapping, ["*"]
+        for name in sorted(TABLES[self.source.table]):
+            column = mapping.get(name)
+            if name == "ts" and column is not None:
+                found.append(f"{naive_sql(column, self.columns, self.source)[0]} AS ts_naive")
+            elif name == "first_day" and column is not None:
+                found.append(f"{date_sql(column, self.columns, self.source)} AS first_day")
+            elif name in NUMBERS:
+                scale = NUMBERS[name]
+                value = f"CAST(NULL AS DECIMAL(18, {scale}))"
+                if column is not None:
+                    value = number_sql(column, self.columns, self.source, scale)
+                read = f"read_{name}" if name in _DISCOUNTS else f"{name}_read"
+                found.append(f"{value} AS {read}")
+            else:
+                text = "CAST(NULL AS VARCHAR)" if column is None else text_sql(column, self.columns)
+                found.append(f"{text} AS {'customer' if name == 'customer_id' else name}")
+        return f"SELECT {', '.join(found)} FROM ({self.own()})"
+
+    def timed(self) -> str:
+        """Instants and days; discounts that are not given are 0."""
+        if self.source.table != "order_lines":
+            return self.typed()
+        assert self.clock is not None
+        is_utc = naive_sql(self.source.mapping["ts"], self.columns, self.source)[1]
+        begun, found = self.clock.source
+        utc = clock.utc_sql("ts_naive", begun, found)
+        if isinstance(is_utc, bool):
+            ts, local = ("ts_naive", "false") if is_utc else (utc, "true")
+        else:
+            ts, local = f"CASE WHEN {is_utc} THEN ts_naive ELSE {utc} END", f"NOT {is_utc}"
+        never, twice = (f"{local} AND ({test('ts_naive', found)})" for test in (clock.never_sql, clock.twice_sql))
+        discounts = [f"coalesce(read_{name}, 0) AS {name}" for name in _DISCOUNTS]
+        inner = f"SELECT *, {ts} AS ts, {never} AS ts_never, {twice} AS ts_twice, {', '.join(discounts)} FROM ({self.typed()})"
+        return f"SELECT *, CAST({clock.local_sql('ts', *self.clock.shop)} AS DATE) AS day FROM ({inner})"
+
+    def checked(self, beside: Collection[str]) -> str:
+        """Rows with what the row sets in `beside` say of them."""
+        if self.source.table != "order_lines":
+            flags = [f"{self._within(name, beside)} AS {name}" for name in ("repeated", "already")]
+            return f"SELECT *, {', '.join(flags)} FROM ({self.timed()}) AS line {self._joins(beside)}"
+        volume = ", ".join(literal(value) for value in self.rules.thousandths)
+        by_volume = "coalesce(volume.product_id IS NOT NULL, false)" if self._volume() else "false"
+        below = f"CAST(amount_read AS DOUBLE) < {self.rules.thousandths_below!r} * CAST(units_read AS DOUBLE)"
+        flags = [f"{self._within(name, beside)} AS {name}" for name in ("repeated", "already", "outlier")]
+        netted = "offsets" in beside
+        offsets = ["units_off", "amount_off", "outcome"] if netted else []
+        cancelling = f"starts_with(order_id, {literal(self.rules.cancellation_prefix)})" if netted else "false"
+        select = [
+            "line.*",
+            *offsets,
+            *flags,
+            f"{'known.product_id IS NOT NULL' if 'known' in beside else 'true'} AS known",
+            f"{cancelling} AS cancelling",
+            f"{by_volume} AS by_volume",
+            f"{by_volume} AND {below} AS in_thousandths",
+        ]
+        joins = self._joins(beside)
+        if self._volume():
+            joins += f" LEFT JOIN (SELECT product_id FROM stored.products WHERE subcategory IN ({volume})) AS volume"
+            joins += " ON volume.product_id = line.product_id"
+        lines = f"SELECT {', '.join(select)} FROM ({self.timed()}) AS line {joins}"
+        units = "CAST(units_read / 1000 AS DECIMAL(18, 3))"
+        plain = "units_read - coalesce(units_off, 0)" if netted else "units_read"
+        amount = "amount_read - coalesce(amount_off, 0)" if netted else "amount_read"
+        return f"SELECT *, CASE WHEN in_thousandths THEN {units} ELSE {plain} END AS units, {amount} AS amount FROM ({lines})"
+
+    def totals(self) -> str:
+        """Rows, money and first and last time of each customer."""
+        times = ("min(ts_naive)", "max(ts_naive)") if self.source.table == "order_lines" else ("NULL", "NULL")
+        money = "amount_read" if self.source.table == "order_lines" else _NO_MONEY
+        customer = "customer" if self.source.table == "order_lines" else "CAST(NULL AS VARCHAR)"
+        return (
+            f"SELECT {customer} AS customer, count(*) AS n, CAST(coalesce(sum({money}), 0) AS DECIMAL(38, 4)) AS money, "
+            f"CAST({times[0]} AS TIMESTAMP) AS first, CAST({times[1]} AS TIMESTAMP) AS last FROM ({self.typed()}) GROUP BY 1"
+        )
+
+    def repeated(self) -> str:
+        """Rows whose key, or whose whole content where the table has no key, stands in an earlier row."""
+        key = KEYS.get(self.source.table)
+        if key is None:
+            key = tuple(own(name) for name in sorted({name for _, column in self.source.columns for name in own_names(column)}))
+        names, rows = ", ".join(key), f"FROM ({self.typed()}) WHERE {MALFORMED} IS NULL"
+        suspects = f"SELECT h FROM (SELECT hash({names}) AS h {rows}) GROUP BY h HAVING count(*) > 1"
+        nth = f"row_number() OVER (PARTITION BY {names} ORDER BY {ROW}) AS nth"
+        return f"SELECT row FROM (SELECT {ROW} AS row, {nth} {rows} AND hash({names}) IN ({suspects})) WHERE nth > 1"
+
+    def already(self) -> str:
+        """Rows that the committed table holds from another source."""
+        if self.source.table == "promotions":
+            same = "e.product_id = n.product_id AND e.store_id = n.store_id AND e.first_day = n.first_day"
+        else:
+            same = "e.order_id = n.order_id AND e.product_id = n.product_id AND timezone('UTC', e.ts) = n.ts"
+        return f"SELECT {ROW} AS row FROM ({self.timed()}) AS n WHERE EXISTS (SELECT 1 FROM stored.earlier AS e WHERE {same})"
+
+    def candidates(self, beside: Collection[str]) -> str:
+        """Cancelling lines, and the sound lines of the same customers and products."""
+        prefix = literal(self.rules.cancellation_prefix)
+        lines = (
+            f"SELECT customer, product_id, ts, {ROW} AS row, units_read AS units, amount_read AS amount, "
+            f"starts_with(order_id, {prefix}) AS cancelling FROM ({self.checked(beside)}) "
+            f"WHERE customer IS NOT NULL AND NOT repeated AND NOT already AND ts IS NOT NULL AND amount_read IS NOT NULL"
+        )
+        cancelling = f"SELECT DISTINCT customer, product_id FROM ({lines}) WHERE cancelling AND units < 0"
+        return (
+            f"SELECT * FROM ({lines}) AS one WHERE (cancelling AND units < 0 OR NOT cancelling AND units > 0 AND amount > 0) "
+            f"AND EXISTS (SELECT 1 FROM ({cancelling}) AS c WHERE c.customer = one.customer AND c.product_id = one.product_id) "
+            "ORDER BY customer, product_id, ts, row"
+        )
+
+    def outliers(self, beside: Collection[str]) -> str:
+        """Rows whose units are far from the median of their product, in logarithms, by its median absolute deviation."""
+        mads, floor = self.rules.outlier_mads, self.rules.outlier_floor
+        lines = f"SELECT {ROW} AS row, product_id, CAST(units AS DOUBLE) AS units FROM ({self.checked(beside)}) WHERE units > 0"
+        wide = f"SELECT product_id FROM ({lines}) GROUP BY product_id HAVING max(ln(units)) - min(ln(units)) > {mads * floor!r}"
+        logs = f"SELECT row, product_id, ln(units) AS x FROM ({lines}) WHERE product_id IN ({wide})"
+        middle = f"SELECT row, product_id, x - median(x) OVER (PARTITION BY product_id) AS d FROM ({logs})"
+        spread = f"SELECT row, abs(d) AS d, median(abs(d)) OVER (PARTITION BY product_id) AS mad FROM ({middle})"
+        return f"SELECT row FROM ({spread}) WHERE d > {mads!r} * greatest(1.4826 * mad, {floor!r})"
+
+    def marks(self, rules: Sequence[Rule], beside: Collection[str], now: str) -> str:
+        """Rows that break any rule: a bit a rule, and the text the first of them would quote."""
+        tests = [rule.condition.replace("{now}", now) for rule in rules]
+        mask = " + ".join(f"CASE WHEN {test} THEN {1 << bit} ELSE 0 END" for bit, test in enumerate(tests))
+        pairs = zip(tests, rules, strict=True)
+        shown = " ".join(f"WHEN {test} THEN CAST({rule.shown} AS VARCHAR)" for test, rule in pairs)
+        rows = f"SELECT *, CAST({mask} AS BIGINT) AS mask FROM ({self.checked(beside)})"
+        return f"SELECT {ROW} AS row, mask, CASE {shown} END AS shown FROM ({rows}) WHERE mask <> 0"
+
+    def kept(self, beside: Collection[str]) -> str:
+        """The rows that broke no rule that sets aside, as their contract wants them."""
+        lineage = f"SELECT {literal(self.id)} AS source, {ROW} AS row"
+        rest = f"FROM ({self.checked(beside)}) AS one"
+        aside = f"NOT EXISTS (SELECT 1 FROM stored.aside AS a WHERE a.row = one.{ROW})"
+        match self.source.table:
+            case "products":
+                names = ("product_id", "title", "description", "brand", "department", "category", "subcategory", "size")
+                return f"SELECT {', '.join(names)} {rest} WHERE {aside}"
+            case "promotions":
+                return f"{lineage}, product_id, store_id, first_day, display, mailer {rest} WHERE {aside}"
+        return (
+            f"{lineage}, order_id, known.customer_id, product_id, timezone('UTC', ts) AS ts, day, store_id, units, "
+            f"CAST(amount AS DECIMAL(18, 4)) AS amount, {', '.join(f'CAST({d} AS DECIMAL(18, 4)) AS {d}' for d in _DISCOUNTS)} "
+            f"{rest} LEFT JOIN stored.pseudonyms AS known ON known.customer = one.customer WHERE {aside}"
+        )
+
+    def quarantined(self, rules: Sequence[Rule], beside: Collection[str]) -> str:
+        """The other rows, each with its rules and its record; customers by pseudonym only."""
+        bits = [(1 << bit, literal(rule.name)) for bit, rule in enumerate(rules) if rule.sets_aside]
+        first = " ".join(f"WHEN a.mask & {bit} <> 0 THEN {name}" for bit, name in bits)
+        every = ", ".join(f"CASE WHEN a.mask & {bit} <> 0 THEN {name} END" for bit, name in bits)
+        lines = self.source.table == "order_lines"
+        customer = self.source.mapping.get("customer_id")
+        hidden = own_names(customer) if customer is not None else set()
+        fields = {name for _, column in self.source.columns for name in own_names(column)} - hidden
+        packed = [f"{identifier(name)} := {own(name)}" for name in sorted(fields)]
+        packed += ["customer_id := known.customer_id"] if lines and "customer_id" not in fields else []
+        return (
+            f'SELECT {literal(self.id)} AS source, one.{ROW} AS row, {literal(self.source.table)} AS "table", '
+            f"CASE {first} END AS rule, string_split(concat_ws(',', {every}), ',') AS rules, "
+            f"{'amount_read' if lines else _NO_MONEY} AS money, "
+            f"coalesce({MALFORMED}, CAST(to_json(struct_pack({', '.join(packed)})) AS VARCHAR)) AS record "
+            f"FROM ({self.checked(beside)}) AS one JOIN stored.aside AS a ON a.row = one.{ROW}"
+            + (" LEFT JOIN stored.pseudonyms AS known ON known.customer = one.customer" if lines else "")
+        )
+
+    def _volume(self) -> bool:
+        return self.catalogue and bool(self.rules.thousandths)
+
+    def _within(self, name: str, beside: Collection[str]) -> str:
+        return f"{name}_rows.row IS NOT NULL" if name in beside else "false"
+
+    def _joins(self, beside: Collection[str]) -> str:
+        sets = [name for name in ("repeated", "already", "outlier") if name in beside]
+        joins = [f"LEFT JOIN stored.{name} AS {name}_rows ON {name}_rows.row = line.{ROW}" for name in sets]
+        if "offsets" in beside:
+            joins.append(f"LEFT JOIN stored.offsets AS offsets ON offsets.row = line.{ROW}")
+        if "known" in beside:
+            joins.append("LEFT JOIN (SELECT product_id FROM stored.products) AS known ON known.product_id = line.product_id")
+        return " ".join(joins)
