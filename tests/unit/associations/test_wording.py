@@ -16,7 +16,8 @@ from basketry.core.tables import KINDS, VERDICTS, Associations
 
 LANGUAGES = ("en", "zh")
 SHARES = ("confidence", "strength", "stability", "q")
-RATIOS = ("lift", "adjusted_lift", "adjusted_low", "adjusted_high", "similarity")
+CONTRAST = ("contrast", "contrast_low", "contrast_high")
+RATIOS = ("lift", "adjusted_lift", "adjusted_low", "adjusted_high", "similarity", *CONTRAST)
 
 ROW = {
     "kind": "bought_together",
@@ -29,6 +30,9 @@ ROW = {
     "adjusted_low": 1.9,
     "adjusted_high": 2.298,
     "q": 3.1e-45,
+    "contrast": 1.563,
+    "contrast_low": 1.3,
+    "contrast_high": 1.88,
     "stability": 0.91,
     "similarity": 0.12,
     "strength": 0.6204,
@@ -133,20 +137,26 @@ def test_every_verdict_reads_back(language, row, title, other):
         assert_rounds(name, stated, row)
 
 
-EVIDENCE = {"adjusted_lift", "adjusted_low", "adjusted_high", "baskets", "customers", "q", "stability"}
+ADJUSTED = {"adjusted_lift", "adjusted_low", "adjusted_high"}
+COUNTED = ADJUSTED | {"baskets", "customers", "confidence", "q", "stability"}
+EVIDENCE = {"bought_together": COUNTED, "bought_next": COUNTED, "similar": {"similarity"}}
 CONCLUSION = {
-    "complement": {"adjusted_lift", "adjusted_low", "adjusted_high", "stability", "similarity", "strength"},
-    "substitute": {"adjusted_lift", "adjusted_low", "adjusted_high", "similarity", "strength"},
-    "co_trip": {"lift", "adjusted_lift", "adjusted_low", "adjusted_high", "strength"},
-    "unknown": (EVIDENCE - {"stability"}) | {"similarity", "strength"},
+    "complement": {*ADJUSTED, *CONTRAST, "stability"},
+    "substitute": {*ADJUSTED, *CONTRAST},
+    "co_trip": {*ADJUSTED, *CONTRAST, "lift"},
+    "unknown": {*ADJUSTED, *CONTRAST, "baskets", "customers", "q"},
 }
 
 
 @given(row=rows(complete=True))
 def test_nothing_known_is_kept_back(row):
-    kind = {"similarity"} if row["kind"] == "similar" else {"confidence"}
-    assert set(figures(row)) - {"antecedents"} == EVIDENCE | kind
-    assert set(verdict_figures(row)) == CONCLUSION[row["verdict"]]
+    assert set(figures(row)) - {"antecedents"} == EVIDENCE[row["kind"]]
+    counted = CONCLUSION[row["verdict"]] if row["kind"] == "bought_together" else set()
+    assert set(verdict_figures(row)) == counted | {"similarity", "strength"}
+
+
+def test_the_last_chance_that_is_stated():
+    assert [figures(ROW | {"q": q})["q"] for q in (0.0, 9e-301, 1e-300, 1.23e-300)] == [0.0, 0.0, 1e-300, 1.2e-300]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -225,9 +235,12 @@ def test_baskets_with_the_first_product_only_where_exact(baskets, confidence, an
 
 NEVER = {name: None for name in ROW if name not in ("kind", "verdict")}
 MEANING = NEVER | {"kind": "similar", "similarity": 0.83}
-APART = {"adjusted_lift": 0.43, "adjusted_low": 0.3, "adjusted_high": 0.6, "similarity": 0.83, "strength": 0.011}
-MET = {"adjusted_lift": 1.1, "adjusted_low": 0.9, "adjusted_high": 1.3}
+TRIPS_APART = {"contrast": 0.604, "contrast_low": 0.45, "contrast_high": 0.8}
+TRIPS_ALIKE = {"contrast": 1.0, "contrast_low": 0.88, "contrast_high": 1.14}
+APART = {"adjusted_lift": 0.43, "adjusted_low": 0.3, "adjusted_high": 0.6, "similarity": 0.83, "strength": 0.011} | TRIPS_APART
+MET = {"adjusted_lift": 1.1, "adjusted_low": 0.9, "adjusted_high": 1.3, "verdict": "co_trip"} | TRIPS_ALIKE
 FEW = {"baskets": 1, "customers": 1, "q": 0.31, "adjusted_low": 0.2, "adjusted_high": math.inf, "strength": 0.9999}
+UNPLACED = {"contrast": None, "contrast_low": None, "contrast_high": None}
 
 EDGES = [
     (
@@ -277,9 +290,14 @@ EDGES = [
         "“Milk”与“Bread”的商品文字意思几乎相同（相似度0.83）。",
     ),
     (
-        MEANING | {"similarity": 0.31, "baskets": 3},
-        "The texts of “Milk” and “Bread” are only loosely alike (similarity 0.31); 3 baskets hold both.",
-        "“Milk”与“Bread”的商品文字只略有相近之处（相似度0.31）；3个购物篮同时有这两样。",
+        MEANING | {"similarity": -0.031},
+        "The texts of “Milk” and “Bread” have little in common (similarity -0.031).",
+        "“Milk”与“Bread”的商品文字没有多少共同之处（相似度-0.031）。",
+    ),
+    (
+        MEANING | {"similarity": None},
+        "The texts of “Milk” and “Bread” were not compared.",
+        "“Milk”与“Bread”的商品文字未作比较。",
     ),
 ]
 
@@ -288,60 +306,73 @@ CONCLUSIONS = [
         {},
         "“Milk” and “Bread” go together: they share a basket 2.1 times as often as popularity and basket size explain "
         "(95% interval 1.9 to 2.3); about as strong in both halves of the period (stability 0.91); "
+        "bought on the same trip 1.56 times as readily as from one trip to the next (95% interval 1.3 to 1.88); "
         "their texts have little in common (similarity 0.12); chance of being bought together in the next weeks: 62%.",
         "“Milk”与“Bread”适合搭配：同篮购买的次数是按热度和购物篮大小推算值的2.1倍（95%置信区间1.9至2.3）；"
-        "前后两段时间强弱相当（稳定度0.91）；商品文字没有多少共同之处（相似度0.12）；未来几周一起购买的概率为62%。",
+        "前后两段时间强弱相当（稳定度0.91）；同一次买齐的倾向是分两次先后买的1.56倍（95%置信区间1.3至1.88）；"
+        "商品文字没有多少共同之处（相似度0.12）；未来几周一起购买的概率为62%。",
+    ),
+    (
+        UNPLACED | {"adjusted_lift": 12345.6, "similarity": 0.6, "stability": None, "strength": 0.000012345},
+        "“Milk” and “Bread” go together: they share a basket 12,300 times as often as popularity and basket size explain "
+        "(95% interval 1.9 to 2.3); their texts are alike (similarity 0.6); "
+        "chance of being bought together in the next weeks: 0.00123%.",
+        "“Milk”与“Bread”适合搭配：同篮购买的次数是按热度和购物篮大小推算值的12300倍（95%置信区间1.9至2.3）；"
+        "商品文字意思相近（相似度0.6）；未来几周一起购买的概率为0.00123%。",
+    ),
+    (
+        {"kind": "bought_next"},
+        "“Milk” and “Bread” go together: they share a basket more often than was to be expected; "
+        "their texts have little in common (similarity 0.12); chance of being bought together in the next weeks: 62%.",
+        "“Milk”与“Bread”适合搭配：同篮购买比预期多；商品文字没有多少共同之处（相似度0.12）；未来几周一起购买的概率为62%。",
     ),
     (
         APART | {"verdict": "substitute"},
-        "“Milk” and “Bread” stand in for one another: their texts mean nearly the same (similarity 0.83), "
-        "yet they share a basket only 0.43 times as often as popularity and basket size explain (95% interval 0.3 to 0.6); "
+        "“Milk” and “Bread” stand in for one another: their texts mean nearly the same (similarity 0.83); "
+        "bought on the same trip only 0.604 times as readily as from one trip to the next (95% interval 0.45 to 0.8); "
+        "they share a basket only 0.43 times as often as popularity and basket size explain (95% interval 0.3 to 0.6); "
         "chance of being bought together in the next weeks: 1.1%.",
-        "“Milk”与“Bread”可以互相替代：商品文字意思几乎相同（相似度0.83），"
-        "而同篮购买的次数只有按热度和购物篮大小推算值的0.43倍（95%置信区间0.3至0.6）；未来几周一起购买的概率为1.1%。",
+        "“Milk”与“Bread”可以互相替代：商品文字意思几乎相同（相似度0.83）；"
+        "同一次买齐的倾向只有分两次先后买的0.604倍（95%置信区间0.45至0.8）；"
+        "同篮购买的次数只有按热度和购物篮大小推算值的0.43倍（95%置信区间0.3至0.6）；未来几周一起购买的概率为1.1%。",
     ),
     (
         MEANING | {"verdict": "substitute"},
         "“Milk” and “Bread” stand in for one another: their texts mean nearly the same (similarity 0.83); "
-        "how often they meet was not counted.",
-        "“Milk”与“Bread”可以互相替代：商品文字意思几乎相同（相似度0.83）；同篮购买的次数未作统计。",
+        "they share a basket less often than was to be expected.",
+        "“Milk”与“Bread”可以互相替代：商品文字意思几乎相同（相似度0.83）；同篮购买比预期少。",
     ),
     (
-        MET | {"verdict": "co_trip"},
-        "“Milk” and “Bread” meet in big baskets only: lift 3.41 falls to 1.1 once basket size is counted "
-        "(95% interval 0.9 to 1.3); chance of being bought together in the next weeks: 62%.",
-        "“Milk”与“Bread”只是在大采购时碰到一起：提升度3.41，计入购物篮大小后降到1.1（95%置信区间0.9至1.3）；"
-        "未来几周一起购买的概率为62%。",
+        MET,
+        "“Milk” and “Bread” meet on the same trips, and no more than that is shown: lift 3.41 falls to 1.1 once basket size "
+        "is counted (95% interval 0.9 to 1.3); bought as readily on the same trip as from one trip to the next, 1 to 1 "
+        "(95% interval 0.88 to 1.14); their texts have little in common (similarity 0.12); "
+        "chance of being bought together in the next weeks: 62%.",
+        "“Milk”与“Bread”常在同一次购物中碰到一起，但尚不能说明更多：提升度3.41，计入购物篮大小后降到1.1"
+        "（95%置信区间0.9至1.3）；同一次买齐的倾向与分两次先后买相当，为1倍（95%置信区间0.88至1.14）；"
+        "商品文字没有多少共同之处（相似度0.12）；未来几周一起购买的概率为62%。",
     ),
     (
-        MET | {"verdict": "co_trip", "kind": "bought_next", "lift": 1.05},
-        "“Milk” and “Bread” follow one another in big orders only: lift 1.05 comes to 1.1 once basket size is counted "
-        "(95% interval 0.9 to 1.3); chance of being bought together in the next weeks: 62%.",
-        "“Milk”与“Bread”只是因为订单大才先后出现：提升度为1.05，计入购物篮大小后为1.1（95%置信区间0.9至1.3）；"
-        "未来几周一起购买的概率为62%。",
+        MET | UNPLACED | {"lift": 1.05, "similarity": None},
+        "“Milk” and “Bread” meet on the same trips, and no more than that is shown: lift 1.05 comes to 1.1 once basket size "
+        "is counted (95% interval 0.9 to 1.3); chance of being bought together in the next weeks: 62%.",
+        "“Milk”与“Bread”常在同一次购物中碰到一起，但尚不能说明更多：提升度为1.05，计入购物篮大小后为1.1"
+        "（95%置信区间0.9至1.3）；未来几周一起购买的概率为62%。",
     ),
     (
-        FEW | {"verdict": "unknown"},
-        "Not enough evidence to say how “Milk” and “Bread” belong together: 1 basket holds both, "
+        FEW | UNPLACED | {"verdict": "unknown"},
+        "The evidence settles nothing about “Milk” and “Bread”: 1 basket holds both, "
         "2.1 times what popularity and basket size explain (95% interval 0.2 to ∞), from 1 customer; "
         "coincidence is not ruled out (q = 0.31); their texts have little in common (similarity 0.12); "
         "chance of being bought together in the next weeks: 99.9%.",
-        "“Milk”与“Bread”的关系证据不足，暂无定论：1个购物篮同时有这两样，是按热度和购物篮大小推算值的2.1倍"
+        "现有证据还说明不了“Milk”与“Bread”的关系：1个购物篮同时有这两样，是按热度和购物篮大小推算值的2.1倍"
         "（95%置信区间0.2至∞），来自1位顾客；不能排除巧合（q = 0.31）；商品文字没有多少共同之处（相似度0.12）；"
         "未来几周一起购买的概率为99.9%。",
     ),
     (
         NEVER | {"kind": "bought_next", "verdict": "unknown"},
-        "Not enough evidence to say how “Milk” and “Bread” belong together: how often one follows the other was not counted.",
-        "“Milk”与“Bread”的关系证据不足，暂无定论：先后购买的次数未作统计。",
-    ),
-    (
-        {"kind": "bought_next", "adjusted_lift": 12345.6, "similarity": 0.6, "stability": None, "strength": 0.000012345},
-        "“Milk” and “Bread” go together: the second follows the first in the next order 12,300 times as often as "
-        "popularity and basket size explain (95% interval 1.9 to 2.3); their texts are alike (similarity 0.6); "
-        "chance of being bought together in the next weeks: 0.00123%.",
-        "“Milk”与“Bread”适合搭配：下一单接着买的次数是按热度和购物篮大小推算值的12300倍（95%置信区间1.9至2.3）；"
-        "商品文字意思相近（相似度0.6）；未来几周一起购买的概率为0.00123%。",
+        "The evidence settles nothing about “Milk” and “Bread”.",
+        "现有证据还说明不了“Milk”与“Bread”的关系。",
     ),
 ]
 

@@ -10,9 +10,11 @@ where the figures are the row's own columns under the rounding rule published in
 guessed. A title is quoted with a reversible escape, so no title, whatever it holds, changes what a sentence is read as; and
 `parse` refuses any text that the two functions would not have written, to the letter.
 
-Stated, where known, by kind: `baskets, confidence, customers, adjusted_lift` (else `lift`), `adjusted_low, adjusted_high, q,
-stability`, for `similar` also `similarity`, without `confidence`; and `antecedents`, the baskets (orders) with A, which is
-baskets / confidence where that is whole. A verdict states what it rests on, and `strength`. The other columns are for tables.
+Stated, where known, by kind: for `bought_together` and `bought_next` `baskets, confidence, customers, adjusted_lift` (else
+`lift`), `adjusted_low, adjusted_high, q, stability`, and `antecedents`, the baskets (orders) with A, which is baskets /
+confidence where that is whole; for `similar` `similarity`. A verdict is of the pair: it states `similarity`, `strength` and, on
+a `bought_together` edge, the counts and the `contrast` of trips it rests on; elsewhere these are of something else or absent,
+and it says in words what the verdict means. The other columns are for tables.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ T = TypeVar("T")
 Row = Mapping[str, Scalar]
 
 _KINDS: Final = {"en": english.KINDS, "zh": chinese.KINDS}
+_OF_THE_PAIR: Final = ("similarity", "strength")
 _VERDICTS: Final = {"en": english.VERDICTS, "zh": chinese.VERDICTS}
 
 
@@ -54,7 +57,7 @@ def sentence(edge: Row, title: str, other_title: str, language: Language) -> str
 
 def verdict_sentence(edge: Row, title: str, other_title: str, language: Language) -> str:
     """The verdict of one edge, and what it rests on, in one sentence."""
-    return _verdict_grammar(edge, language).say(title, other_title, known_figures(edge))
+    return _verdict_grammar(edge, language).say(title, other_title, _of_the_pair(edge, known_figures(edge)))
 
 
 def figures(edge: Row) -> dict[str, float]:
@@ -64,17 +67,14 @@ def figures(edge: Row) -> dict[str, float]:
 
 def verdict_figures(edge: Row) -> dict[str, float]:
     """The figures that `verdict_sentence` states, in either language."""
-    return _verdict_grammar(edge, "en").stated(known_figures(edge))
+    return _verdict_grammar(edge, "en").stated(_of_the_pair(edge, known_figures(edge)))
 
 
 def parse(text: str, language: Language) -> Parsed:
     """Read back a sentence; RequestError for a text that `sentence` and `verdict_sentence` would not have written."""
-    claims = {claim: [grammar] for claim, grammar in _of(_KINDS, language).items()}
-    claims |= {claim: [*grammars.values()] for claim, grammars in _of(_VERDICTS, language).items()}
-    for claim, grammars in claims.items():
-        for grammar in grammars:
-            if (heard := grammar.hear(text)) is not None:
-                return Parsed(claim, heard.title, heard.other_title, heard.figures)
+    for claim, grammar in (*_of(_KINDS, language).items(), *_of(_VERDICTS, language).items()):
+        if (heard := grammar.hear(text)) is not None:
+            return Parsed(claim, heard.title, heard.other_title, heard.figures)
     raise RequestError(f"this is not a sentence about an edge: {text[:120]!r}", "give one that `sentence` wrote, unchanged")
 
 
@@ -90,7 +90,7 @@ def with_sentences(edges: pl.DataFrame, products: pl.DataFrame, language: Langua
         known = known_figures(edge)
         pair = (titles.get(edge["product_id"], edge["product_id"]), titles.get(edge["other_id"], edge["other_id"]))
         said.append(_kind_grammar(edge, language).say(*pair, known))
-        concluded.append(_verdict_grammar(edge, language).say(*pair, known))
+        concluded.append(_verdict_grammar(edge, language).say(*pair, _of_the_pair(edge, known)))
     return edges.with_columns(pl.Series("sentence", said, pl.String), pl.Series("verdict_sentence", concluded, pl.String))
 
 
@@ -99,7 +99,12 @@ def _kind_grammar(edge: Row, language: Language) -> Grammar:
 
 
 def _verdict_grammar(edge: Row, language: Language) -> Grammar:
-    return _of(_VERDICTS, language)[str(edge["verdict"])][str(edge["kind"])]
+    return _of(_VERDICTS, language)[str(edge["verdict"])]
+
+
+def _of_the_pair(edge: Row, known: Mapping[str, float]) -> Mapping[str, float]:
+    """What of a row tells of the pair itself: verdicts are judged on shared baskets, so other counts are no reason for one."""
+    return known if edge["kind"] == "bought_together" else {name: known[name] for name in _OF_THE_PAIR if name in known}
 
 
 def _of(tables: Mapping[str, T], language: str) -> T:

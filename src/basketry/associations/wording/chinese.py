@@ -51,75 +51,72 @@ _NEXT: Choice = (
     Clause("顾客买了{A}之后下一单是否买{B}，未作统计"),
 )
 _SIMILAR: Choice = (*_likeness("{A}与{B}的商品文字"), Clause("{A}与{B}的商品文字未作比较"))
-_SHARED: Choice = (Clause("；{baskets}个购物篮同时有这两样"),)
-
-_MEETING: Final = {
-    "bought_together": "同篮购买的次数",
-    "bought_next": "下一单接着买的次数",
-    "similar": "同篮购买的次数",
-}
-_BIG: Final = {
-    "bought_together": "只是在大采购时碰到一起",
-    "bought_next": "只是因为订单大才先后出现",
-    "similar": "只是在大采购时碰到一起",
-}
-_SEEN: Final[dict[str, Choice]] = {
-    "bought_together": (Clause("{baskets}个购物篮同时有这两样"), Clause("同篮购买的次数未作统计")),
-    "bought_next": (Clause("有{baskets}次在下一单接着买"), Clause("先后购买的次数未作统计")),
-    "similar": (Clause("{baskets}个购物篮同时有这两样"), Clause("同篮购买的次数未作统计")),
-}
-
-
-def _rate(meeting: str) -> Choice:
-    return (
-        Clause(f"{meeting}恰为{_EXPECTED}{{adjusted_lift}}倍", (Within("adjusted_lift", 1, 1),)),
-        Clause(f"{meeting}是{_EXPECTED}{{adjusted_lift}}倍", (Within("adjusted_lift", low=1),)),
-        Clause(f"{meeting}只有{_EXPECTED}{{adjusted_lift}}倍"),
-        Clause(f"{meeting}是仅按热度推算值的{{lift}}倍"),
-        Clause(f"{meeting}未作统计"),
-    )
+_RATE: Choice = (
+    Clause(f"同篮购买的次数恰为{_EXPECTED}{{adjusted_lift}}倍", (Within("adjusted_lift", 1, 1),)),
+    Clause(f"同篮购买的次数是{_EXPECTED}{{adjusted_lift}}倍", (Within("adjusted_lift", low=1),)),
+    Clause(f"同篮购买的次数只有{_EXPECTED}{{adjusted_lift}}倍"),
+)
+_TRIPS: Choice = (
+    Clause("；同一次买齐的倾向与分两次先后买相当，为{contrast}倍", (Within("contrast", 1, 1),)),
+    Clause("；同一次买齐的倾向是分两次先后买的{contrast}倍", (Within("contrast", low=1),)),
+    Clause("；同一次买齐的倾向只有分两次先后买的{contrast}倍"),
+)
+_TRIPS_INTERVAL: Choice = (Clause("（95%置信区间{contrast_low}至{contrast_high}）", (Within("contrast"),)),)
+_BESIDES: Final = (_likeness("；商品文字"), _STRENGTH, _END)
 
 
 def _say(*choices: Choice) -> Grammar:
     return Grammar(choices, grouped=False)
 
 
-def _complement(kind: str) -> Grammar:
-    lead = Clause("{A}与{B}适合搭配：")
-    return _say((lead,), _rate(_MEETING[kind]), _INTERVAL, _STABILITY, _likeness("；商品文字"), _STRENGTH, _END)
-
-
-def _substitute(kind: str) -> Grammar:
-    lead = "{A}与{B}可以互相替代：商品文字"
-    texts = (*_likeness(lead), Clause(f"{lead}未作比较"))
-    contrast = (Clause("，而", (Within("similarity"), Within("adjusted_lift", high=0.999))), Clause("；"))
-    return _say(texts, contrast, _rate(_MEETING[kind]), _INTERVAL, _STRENGTH, _END)
-
-
-def _co_trip(kind: str) -> Grammar:
-    fall = (
-        Clause("提升度为{lift}，计入购物篮大小后为{adjusted_lift}", (Within("adjusted_lift", low="lift"),)),
-        Clause("提升度{lift}，计入购物篮大小后降到{adjusted_lift}"),
-        Clause("计入购物篮大小后的提升度为{adjusted_lift}"),
-        Clause("未计入购物篮大小的提升度为{lift}"),
-        Clause("提升度未作计算"),
-    )
-    return _say((Clause(f"{{A}}与{{B}}{_BIG[kind]}："),), fall, _INTERVAL, _STRENGTH, _END)
-
-
-def _unknown(kind: str) -> Grammar:
-    lead = (Clause("{A}与{B}的关系证据不足，暂无定论："),)
-    return _say(lead, _SEEN[kind], _TIMES, _INTERVAL, _CUSTOMERS, _COINCIDENCE, _likeness("；商品文字"), _STRENGTH, _END)
-
-
 KINDS: Final[dict[str, Grammar]] = {
     "bought_together": _say(_TOGETHER, _TIMES, _INTERVAL, *_EVIDENCE),
     "bought_next": _say(_NEXT, _TIMES, _INTERVAL, *_EVIDENCE),
-    "similar": _say(_SIMILAR, _SHARED, _TIMES, _INTERVAL, *_EVIDENCE),
+    "similar": _say(_SIMILAR, _END),
 }
-VERDICTS: Final[dict[str, dict[str, Grammar]]] = {
-    "complement": {kind: _complement(kind) for kind in KINDS},
-    "substitute": {kind: _substitute(kind) for kind in KINDS},
-    "co_trip": {kind: _co_trip(kind) for kind in KINDS},
-    "unknown": {kind: _unknown(kind) for kind in KINDS},
+VERDICTS: Final[dict[str, Grammar]] = {
+    "complement": _say(
+        (Clause("{A}与{B}适合搭配："),),
+        (*_RATE, Clause("同篮购买比预期多")),
+        _INTERVAL,
+        _STABILITY,
+        _TRIPS,
+        _TRIPS_INTERVAL,
+        *_BESIDES,
+    ),
+    "substitute": _say(
+        (Clause("{A}与{B}可以互相替代"),),
+        _likeness("：商品文字"),
+        _TRIPS,
+        _TRIPS_INTERVAL,
+        (Clause("；"),),
+        (*_RATE, Clause("同篮购买比预期少")),
+        _INTERVAL,
+        _STRENGTH,
+        _END,
+    ),
+    "co_trip": _say(
+        (Clause("{A}与{B}常在同一次购物中碰到一起，但尚不能说明更多"),),
+        (
+            Clause("：提升度为{lift}，计入购物篮大小后为{adjusted_lift}", (Within("adjusted_lift", low="lift"),)),
+            Clause("：提升度{lift}，计入购物篮大小后降到{adjusted_lift}"),
+            Clause("：计入购物篮大小后的提升度为{adjusted_lift}"),
+            Clause("：未计入购物篮大小的提升度为{lift}"),
+        ),
+        _INTERVAL,
+        _TRIPS,
+        _TRIPS_INTERVAL,
+        *_BESIDES,
+    ),
+    "unknown": _say(
+        (Clause("现有证据还说明不了{A}与{B}的关系"),),
+        (Clause("：{baskets}个购物篮同时有这两样"),),
+        _TIMES,
+        _INTERVAL,
+        _CUSTOMERS,
+        _COINCIDENCE,
+        _TRIPS,
+        _TRIPS_INTERVAL,
+        *_BESIDES,
+    ),
 }

@@ -62,84 +62,74 @@ _NEXT: Choice = (
     Clause("How often {B} follows {A} in the next order was not counted"),
 )
 _SIMILAR: Choice = (*_likeness("The texts of {A} and {B}"), Clause("The texts of {A} and {B} were not compared"))
-_SHARED: Choice = (Clause("; {baskets} {baskets?basket holds|baskets hold} both"),)
-
-_MEETING: Final = {
-    "bought_together": "they share a basket",
-    "bought_next": "the second follows the first in the next order",
-    "similar": "they share a basket",
-}
-_BIG: Final = {
-    "bought_together": "meet in big baskets only",
-    "bought_next": "follow one another in big orders only",
-    "similar": "meet in big baskets only",
-}
-_SEEN: Final[dict[str, Choice]] = {
-    "bought_together": (
-        Clause("{baskets} {baskets?basket holds|baskets hold} both"),
-        Clause("baskets with both were not counted"),
-    ),
-    "bought_next": (
-        Clause("the second followed the first in {baskets} next {baskets?order|orders}"),
-        Clause("how often one follows the other was not counted"),
-    ),
-    "similar": (
-        Clause("{baskets} {baskets?basket holds|baskets hold} both"),
-        Clause("baskets with both were not counted"),
-    ),
-}
-
-
-def _rate(meeting: str) -> Choice:
-    return (
-        Clause(f"{meeting} as often as {_EXPLAIN}, {{adjusted_lift}} to 1", (Within("adjusted_lift", 1, 1),)),
-        Clause(f"{meeting} {{adjusted_lift}} times as often as {_EXPLAIN}", (Within("adjusted_lift", low=1),)),
-        Clause(f"{meeting} only {{adjusted_lift}} times as often as {_EXPLAIN}"),
-        Clause(f"{meeting} {{lift}} times as often as popularity alone explains"),
-        Clause("how often they meet was not counted"),
-    )
+_RATE: Choice = (
+    Clause(f"they share a basket as often as {_EXPLAIN}, {{adjusted_lift}} to 1", (Within("adjusted_lift", 1, 1),)),
+    Clause(f"they share a basket {{adjusted_lift}} times as often as {_EXPLAIN}", (Within("adjusted_lift", low=1),)),
+    Clause(f"they share a basket only {{adjusted_lift}} times as often as {_EXPLAIN}"),
+)
+_TRIPS: Choice = (
+    Clause("; bought as readily on the same trip as from one trip to the next, {contrast} to 1", (Within("contrast", 1, 1),)),
+    Clause("; bought on the same trip {contrast} times as readily as from one trip to the next", (Within("contrast", low=1),)),
+    Clause("; bought on the same trip only {contrast} times as readily as from one trip to the next"),
+)
+_TRIPS_INTERVAL: Choice = (Clause(" (95% interval {contrast_low} to {contrast_high})", (Within("contrast"),)),)
+_BESIDES: Final = (_likeness("; their texts"), _STRENGTH, _END)
 
 
 def _say(*choices: Choice) -> Grammar:
     return Grammar(choices, grouped=True)
 
 
-def _complement(kind: str) -> Grammar:
-    lead = Clause("{A} and {B} go together: ")
-    return _say((lead,), _rate(_MEETING[kind]), _INTERVAL, _STABILITY, _likeness("; their texts"), _STRENGTH, _END)
-
-
-def _substitute(kind: str) -> Grammar:
-    lead = "{A} and {B} stand in for one another: "
-    texts = (*_likeness(f"{lead}their texts"), Clause(f"{lead}their texts were not compared"))
-    contrast = (Clause(", yet ", (Within("similarity"), Within("adjusted_lift", high=0.999))), Clause("; "))
-    return _say(texts, contrast, _rate(_MEETING[kind]), _INTERVAL, _STRENGTH, _END)
-
-
-def _co_trip(kind: str) -> Grammar:
-    fall = (
-        Clause("lift {lift} comes to {adjusted_lift} once basket size is counted", (Within("adjusted_lift", low="lift"),)),
-        Clause("lift {lift} falls to {adjusted_lift} once basket size is counted"),
-        Clause("lift {adjusted_lift} once basket size is counted"),
-        Clause("lift {lift} before basket size is counted"),
-        Clause("no lift was worked out"),
-    )
-    return _say((Clause(f"{{A}} and {{B}} {_BIG[kind]}: "),), fall, _INTERVAL, _STRENGTH, _END)
-
-
-def _unknown(kind: str) -> Grammar:
-    lead = (Clause("Not enough evidence to say how {A} and {B} belong together: "),)
-    return _say(lead, _SEEN[kind], _TIMES, _INTERVAL, _CUSTOMERS, _COINCIDENCE, _likeness("; their texts"), _STRENGTH, _END)
-
-
 KINDS: Final[dict[str, Grammar]] = {
     "bought_together": _say(_TOGETHER, _TIMES, _INTERVAL, *_EVIDENCE),
     "bought_next": _say(_NEXT, _TIMES, _INTERVAL, *_EVIDENCE),
-    "similar": _say(_SIMILAR, _SHARED, _TIMES, _INTERVAL, *_EVIDENCE),
+    "similar": _say(_SIMILAR, _END),
 }
-VERDICTS: Final[dict[str, dict[str, Grammar]]] = {
-    "complement": {kind: _complement(kind) for kind in KINDS},
-    "substitute": {kind: _substitute(kind) for kind in KINDS},
-    "co_trip": {kind: _co_trip(kind) for kind in KINDS},
-    "unknown": {kind: _unknown(kind) for kind in KINDS},
+VERDICTS: Final[dict[str, Grammar]] = {
+    "complement": _say(
+        (Clause("{A} and {B} go together: "),),
+        (*_RATE, Clause("they share a basket more often than was to be expected")),
+        _INTERVAL,
+        _STABILITY,
+        _TRIPS,
+        _TRIPS_INTERVAL,
+        *_BESIDES,
+    ),
+    "substitute": _say(
+        (Clause("{A} and {B} stand in for one another"),),
+        _likeness(": their texts"),
+        _TRIPS,
+        _TRIPS_INTERVAL,
+        (Clause("; "),),
+        (*_RATE, Clause("they share a basket less often than was to be expected")),
+        _INTERVAL,
+        _STRENGTH,
+        _END,
+    ),
+    "co_trip": _say(
+        (Clause("{A} and {B} meet on the same trips, and no more than that is shown"),),
+        (
+            Clause(
+                ": lift {lift} comes to {adjusted_lift} once basket size is counted", (Within("adjusted_lift", low="lift"),)
+            ),
+            Clause(": lift {lift} falls to {adjusted_lift} once basket size is counted"),
+            Clause(": lift {adjusted_lift} once basket size is counted"),
+            Clause(": lift {lift} before basket size is counted"),
+        ),
+        _INTERVAL,
+        _TRIPS,
+        _TRIPS_INTERVAL,
+        *_BESIDES,
+    ),
+    "unknown": _say(
+        (Clause("The evidence settles nothing about {A} and {B}"),),
+        (Clause(": {baskets} {baskets?basket holds|baskets hold} both"),),
+        _TIMES,
+        _INTERVAL,
+        _CUSTOMERS,
+        _COINCIDENCE,
+        _TRIPS,
+        _TRIPS_INTERVAL,
+        *_BESIDES,
+    ),
 }
