@@ -46,8 +46,7 @@ PAIRS = (
 )
 
 
-def sentence(row, language: str) -> str:
-    one, other = (TITLES[row[end]] for end in ("product_id", "other_id"))
+def sentence(row, one: str, other: str, language: str) -> str:
     return f"“{one}”与“{other}”：{row['verdict']}" if language == "zh" else f"“{one}” with “{other}”: {row['verdict']}."
 
 

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import hypot, sqrt
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     import polars as pl
 
-Sentence = Callable[[Mapping[str, Any], str], str]
+Language = Literal["en", "zh"]
+Sentence = Callable[[Mapping[str, Any], str, str, Language], str]
 
 LINE_HEIGHT: Final = 13.0
 LETTER: Final = 6.9  # mean advance of a Latin letter at the label's 12 px, in a wide face; a CJK character takes two
 HUB_LETTER: Final = 1.12  # hubs have bold labels
 GAP: Final = 4.0
 CANDIDATE_HUBS: Final = 300
+SIDEWAYS: Final = 120
+TOUCHING: Final = 0.05  # of a pixel: pushing against a side halves an overlap for ever
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ TALL: Final = Canvas("tall", 380, 600, 4, 4, 110)
 
 @dataclass(frozen=True)
 class Node:
-    """A product in the picture; `lines` is its label, under the dot."""
+    """A product in the picture; `lines` is its label, under the dot, `mark` its id where others there are called the same."""
 
     product_id: str
     title: str
@@ -50,16 +54,21 @@ class Node:
     hub: bool
     radius: float
     lines: tuple[str, ...]
+    mark: str
     x: float = 0.0
     y: float = 0.0
 
     @property
+    def label(self) -> tuple[str, ...]:
+        """All lines under the dot."""
+        return (*self.lines, self.mark) if self.mark else self.lines
+
+    @property
     def box(self) -> tuple[float, float, float, float]:
         """Left, top, right, bottom of dot and label together."""
-        half = max(
-            self.radius, (HUB_LETTER if self.hub else 1) * max((text_width(line) for line in self.lines), default=0.0) / 2
-        )
-        return self.x - half, self.y - self.radius, self.x + half, self.y + self.radius + LINE_HEIGHT * len(self.lines) + 3
+        widest = max((text_width(line) for line in self.label), default=0.0)
+        half = max(self.radius, widest / 2 * (HUB_LETTER if self.hub else 1))
+        return self.x - half, self.y - self.radius, self.x + half, self.y + self.radius + LINE_HEIGHT * len(self.label) + 3
 
 
 @dataclass(frozen=True)
@@ -124,7 +133,7 @@ def choose(pairs: pl.DataFrame, hubs: int, reach: int) -> tuple[list[str], list[
     A hub is chosen greedily: the product whose `reach` strongest complements not yet drawn add up to the most strength, so that
     the picture covers the shop rather than one corner of it. Where there is no complement, pairs of any verdict stand in.
     Each hub also brings its most similar substitute. Beside the lines from hubs, the strongest others among the drawn
-    products are kept, up to half as many again.
+    products are kept, up to a quarter as many again.
     """
     import polars as pl
 
@@ -152,7 +161,7 @@ def choose(pairs: pl.DataFrame, hubs: int, reach: int) -> tuple[list[str], list[
     among = pairs.filter(pl.col("low").is_in(drawn), pl.col("high").is_in(drawn))
     wanted = pl.DataFrame(sorted(lines), schema={"low": pl.String, "high": pl.String}, orient="row")
     from_hubs = among.join(wanted, on=["low", "high"], how="semi", maintain_order="left")
-    others = among.join(wanted, on=["low", "high"], how="anti", maintain_order="left").head(from_hubs.height // 2)
+    others = among.join(wanted, on=["low", "high"], how="anti", maintain_order="left").head(from_hubs.height // 4)
     return chosen, drawn, pl.concat([from_hubs, others])
 
 
@@ -197,30 +206,56 @@ def draw(pairs: pl.DataFrame, products: pl.DataFrame, sentence: Sentence, canvas
     hubs, ids, rows = choose(pairs, canvas.hubs, canvas.reach)
     if not ids:
         return Picture(canvas, (), ())
-    facts = {row["product_id"]: row for row in products.filter(products["product_id"].is_in(ids)).iter_rows(named=True)}
-    busiest = max((facts.get(name, {}).get("customers") or 0 for name in ids), default=0) or 1
-    nodes = [_node(name, facts.get(name, {}), busiest, name in hubs, canvas.label) for name in ids]
+    nodes = _nodes(ids, hubs, products, canvas)
     position = {node.product_id: index for index, node in enumerate(nodes)}
     lines = [(position[row["low"]], position[row["high"]], row) for row in rows.iter_rows(named=True)]
     placed = _place(nodes, [(a, b, row["weight"]) for a, b, row in lines], canvas)
-    edges = tuple(
-        Edge(a, b, row["verdict"], row["weight"], _curve(placed[a], placed[b]), sentence(row, "en"), sentence(row, "zh"))
-        for a, b, row in lines
-    )
+    edges = tuple(_edge(placed, a, b, row, sentence) for a, b, row in lines)
     height = max(node.box[3] for node in placed) + GAP
     return Picture(replace(canvas, height=round(height)), tuple(placed), edges)
 
 
-def _node(product_id: str, facts: Mapping[str, Any], busiest: int, hub: bool, label: float) -> Node:
-    title = facts.get("title") or product_id
-    customers = facts.get("customers")
-    radius = 5 + 13 * sqrt((customers or 0) / busiest)
-    return Node(product_id, title, facts.get("department") or "", customers, hub, radius, wrapped(title, label))
+def _nodes(ids: Sequence[str], hubs: Sequence[str], products: pl.DataFrame, canvas: Canvas) -> list[Node]:
+    known = products.filter(products["product_id"].is_in(ids))
+    facts: dict[str, dict[str, Any]] = {name: {} for name in ids} | {
+        row["product_id"]: row for row in known.iter_rows(named=True)
+    }
+    titles = {name: readable(facts[name].get("title") or name) for name in ids}
+    shared = Counter(titles.values())
+    customers = {name: facts[name].get("customers") for name in ids}
+    busiest = max(number or 0 for number in customers.values()) or 1
+    return [
+        Node(
+            product_id=name,
+            title=titles[name],
+            department=facts[name].get("department") or "",
+            customers=customers[name],
+            hub=name in hubs,
+            radius=5 + 13 * sqrt((customers[name] or 0) / busiest),
+            lines=wrapped(titles[name], canvas.label),
+            mark=f"#{name[-12:]}" if shared[titles[name]] > 1 else "",
+        )
+        for name in ids
+    ]
+
+
+def _edge(nodes: Sequence[Node], a: int, b: int, row: Mapping[str, Any], sentence: Sentence) -> Edge:
+    titles = {nodes[end].product_id: nodes[end].title for end in (a, b)}
+    words = titles[row["product_id"]], titles[row["other_id"]]
+    english, chinese = sentence(row, *words, "en"), sentence(row, *words, "zh")
+    return Edge(a, b, row["verdict"], row["weight"], _curve(nodes[a], nodes[b]), english, chinese)
+
+
+def readable(title: str) -> str:
+    """A title as it is shown: one written all in capitals, as tills do, is set in small letters after the first."""
+    return title.capitalize() if title.isupper() and len(title) > 3 else title
 
 
 def text_width(text: str) -> float:
     """About how many pixels a label line takes."""
-    return sum(2 * LETTER if unicodedata.east_asian_width(letter) in "WF" else LETTER for letter in text)
+    return sum(
+        LETTER * (2 if unicodedata.east_asian_width(letter) in "WF" else 1.2 if letter.isupper() else 1) for letter in text
+    )
 
 
 def wrapped(title: str, width: float, lines: int = 2) -> tuple[str, ...]:
@@ -258,24 +293,32 @@ def _place(nodes: Sequence[Node], lines: Sequence[tuple[int, int, float]], canva
 
 
 def _stretched(values: Sequence[float], low: float, high: float) -> list[float]:
+    """Values onto low..high: halfway between their own distances and equal ones, so that a crowd is given room."""
     least, most = min(values), max(values)
     span = most - least
-    return [low + (value - least) / span * (high - low) if span else (low + high) / 2 for value in values]
+    if not span:
+        return [(low + high) / 2 for _ in values]
+    order = sorted(range(len(values)), key=lambda index: (values[index], index))
+    rank = {index: place / (len(values) - 1) for place, index in enumerate(order)}
+    return [low + ((value - least) / span + rank[index]) / 2 * (high - low) for index, value in enumerate(values)]
 
 
 def _apart(nodes: Sequence[Node], xs: list[float], ys: list[float], width: float, rounds: int = 600) -> list[Node]:
-    """Push overlapping boxes apart along the axis where they overlap less, within left, top and right, until none does."""
+    """Push overlapping boxes apart along the axis where they overlap less, within left, top and right, until none does.
+
+    Boxes wedged between the sides would push each other to and fro: after SIDEWAYS rounds only the open end, down, is left.
+    """
     boxes = [node.box for node in nodes]
-    for _ in range(rounds):
+    for turn in range(rounds):
         moved = False
         for i in range(len(nodes)):
             for j in range(i + 1, len(nodes)):
                 across = min(boxes[i][2] + xs[i], boxes[j][2] + xs[j]) - max(boxes[i][0] + xs[i], boxes[j][0] + xs[j]) + GAP
                 down = min(boxes[i][3] + ys[i], boxes[j][3] + ys[j]) - max(boxes[i][1] + ys[i], boxes[j][1] + ys[j]) + GAP
-                if across <= 0 or down <= 0:
+                if across < TOUCHING or down < TOUCHING:
                     continue
                 moved = True
-                along, step = (xs, across) if across < down else (ys, down)
+                along, step = (xs, across) if across < down and turn < SIDEWAYS else (ys, down)
                 side = 0.51 * step if (along[i], i) < (along[j], j) else -0.51 * step
                 along[i] -= side
                 along[j] += side

@@ -10,13 +10,14 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from basketry.app import charts, graph_picture
 from basketry.app.charts import Measure, Panel
-from basketry.app.graph_picture import Picture, Sentence
+from basketry.app.graph_picture import Picture, Sentence, readable
 from basketry.app.report_words import both, humanised
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class ReportData:
     `rules`: table, rule, verb (`quarantine`, `repair` or `flag`), rows, money, example (the last two may be null).
     `products`: product_id, title, department, category, customers (distinct customers; all but the id may be null).
     `associations`, `metrics`: the contracts of core/tables.py. `clusters`: method, cluster, size, words; one row a cluster.
-    `sentence(row, language)` words one row of `associations` (as a dict) in `"en"` or `"zh"`; asked for the rows shown only.
+    `sentence(row, title, other_title, language)` words one row of `associations` in `"en"` or `"zh"`: those shown.
     `model` is the name in `metrics` of what the release serves; every other model there is a baseline.
     """
 
@@ -67,6 +68,8 @@ class Row:
 
     title: str
     other: str
+    product_id: str
+    other_id: str
     kind: str
     verdict: str
     strength: float | None
@@ -87,6 +90,7 @@ def render(data: ReportData) -> str:
         graph_picture.draw(pairs, data.products, data.sentence, canvas) for canvas in (graph_picture.WIDE, graph_picture.TALL)
     ]
     colours = _colours(pictures[0])
+    titles = _titles(data)
     counts = _counts(data.associations)
     environment = _environment()
     style, script = _source("report.css"), _source("report.js")
@@ -102,11 +106,11 @@ def render(data: ReportData) -> str:
         verdict_pairs=dict(pairs["verdict"].cast(str).value_counts().iter_rows()),
         pictures=pictures,
         colours=colours,
-        rows=_rows(data, pairs),
+        rows=_rows(data, pairs, titles),
         rows_a_product=ROWS_A_PRODUCT,
         lift=charts.lift_chart(data.associations),
         scatter=charts.scatter(data.associations),
-        titles=_titles(data),
+        titles=titles,
         panels=charts.panels(data.metrics, data.model),
         clusters=_clusters(data.clusters),
         kinds=KINDS,
@@ -126,7 +130,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals.update(say=_say, draw_words=_draw_words, attribute=_attribute, both=both, compare=_compare)
-    environment.filters.update(number=_number, figure=_figure, share=_share, humanised=humanised, told=_told)
+    environment.filters.update(number=_number, figure=_figure, share=_share, humanised=humanised, told=_told, readable=readable)
     return environment
 
 
@@ -185,7 +189,10 @@ def _compare(panel: Panel, theirs: Measure, apart: bool) -> Markup:
 def _told(picture: Picture) -> dict[str, list[dict[str, object]]]:
     """What the script has to know of a picture."""
     return {
-        "nodes": [{"id": node.product_id, "title": node.title, "customers": node.customers} for node in picture.nodes],
+        "nodes": [
+            {"id": node.product_id, "title": node.title, "mark": node.mark, "customers": node.customers}
+            for node in picture.nodes
+        ],
         "edges": [{"a": edge.a, "b": edge.b, "verdict": edge.verdict, "en": edge.en, "zh": edge.zh} for edge in picture.edges],
     }
 
@@ -239,15 +246,14 @@ def _colours(picture: Picture) -> dict[str, int]:
 
 def _titles(data: ReportData) -> dict[str, str]:
     known = data.products.select("product_id", "title").iter_rows()
-    return {product_id: title or product_id for product_id, title in known}
+    return {product_id: readable(title or product_id) for product_id, title in known}
 
 
-def _rows(data: ReportData, pairs: pl.DataFrame) -> list[Row]:
+def _rows(data: ReportData, pairs: pl.DataFrame, titles: Mapping[str, str]) -> list[Row]:
     """The first pairs of each verdict, no product more than ROWS_A_PRODUCT times within a verdict.
 
     Strongest first; substitutes, which are pairs not bought together, most alike first.
     """
-    titles = _titles(data)
     rows: list[Row] = []
     for verdict, most in ROWS.items():
         times: dict[str, int] = {}
@@ -263,21 +269,24 @@ def _rows(data: ReportData, pairs: pl.DataFrame) -> list[Row]:
             kept.append(row)
             if len(kept) == most:
                 break
-        rows += [
-            Row(
-                titles.get(row["product_id"], row["product_id"]),
-                titles.get(row["other_id"], row["other_id"]),
-                row["kind"],
-                verdict,
-                row["strength"],
-                row["adjusted_lift"],
-                row["customers"],
-                data.sentence(row, "en"),
-                data.sentence(row, "zh"),
-            )
-            for row in kept
-        ]
+        rows += [_row(row, titles, data.sentence) for row in kept]
     return rows
+
+
+def _row(row: Mapping[str, Any], titles: Mapping[str, str], sentence: Sentence) -> Row:
+    ids = row["product_id"], row["other_id"]
+    words = titles.get(ids[0], ids[0]), titles.get(ids[1], ids[1])
+    return Row(
+        *words,
+        *ids,
+        row["kind"],
+        row["verdict"],
+        row["strength"],
+        row["adjusted_lift"],
+        row["customers"],
+        sentence(row, *words, "en"),
+        sentence(row, *words, "zh"),
+    )
 
 
 def _clusters(clusters: pl.DataFrame) -> dict[str, list[tuple[int, list[str]]]]:

@@ -124,7 +124,7 @@ def associations(rows) -> pl.DataFrame:
     return Associations.validate(pl.DataFrame(rows, schema=Associations.create_empty().schema), cast=True)
 
 
-def sentence(row, language):
+def sentence(row, title, other_title, language):
     if language == "zh":
         return f"买 {row['product_id']} 的购物篮里，{row['other_id']} 出现的次数是随机的 {row['adjusted_lift'] or 0:.2f} 倍。"
     lift = f"{row['adjusted_lift'] or 0:.2f} times as often as the sizes of their baskets would bring"
@@ -321,7 +321,7 @@ def test_hostile_text_stays_text(data):
         rules=data.rules.with_columns(example=pl.lit(HOSTILE), rule=pl.lit(HOSTILE), verb=pl.lit(HOSTILE)),
         clusters=data.clusters.with_columns(words=pl.lit(HOSTILE)),
         metrics=data.metrics.with_columns(metric=pl.lit(HOSTILE), model=pl.format("{}{}", pl.lit(HOSTILE), "model")),
-        sentence=lambda row, language: HOSTILE,
+        sentence=lambda *_: HOSTILE,
     )
     html = render(hostile)
     before = [tag for tag, _ in Reader(render(data)).tags if tag == "script"]

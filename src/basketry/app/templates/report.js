@@ -70,6 +70,7 @@
       picture.nodes.forEach((node, number) => node.classList.toggle("lit", nodes.has(number)));
       picture.edges.forEach((edge, number) => edge.classList.toggle("lit", edges.has(number)));
     }
+    const named = (number) => `${picture.told.nodes[number].title} ${picture.told.nodes[number].mark}`.trim();
     picture.mark = (numbers) => {
       picture.nodes.forEach((node, number) => node.classList.toggle("found", numbers.includes(number)));
       light(new Set(numbers), new Set());
@@ -78,12 +79,12 @@
       const edges = around[number];
       const ends = edges.flatMap((edge) => [picture.told.edges[edge].a, picture.told.edges[edge].b]);
       light(new Set([number, ...ends]), new Set(edges));
-      tell(picture.told.nodes[number].title, picture.told.nodes[number].customers, edges, picture);
+      tell(named(number), picture.told.nodes[number].customers, edges, picture);
     };
     picture.edge = (number) => {
       const { a, b } = picture.told.edges[number];
       light(new Set([a, b]), new Set([number]));
-      tell(`${picture.told.nodes[a].title} – ${picture.told.nodes[b].title}`, null, [number], picture);
+      tell(`${named(a)} – ${named(b)}`, null, [number], picture);
     };
     picture.pin = (show) => {
       picture.pinned = show;
