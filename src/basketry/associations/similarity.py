@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal, Self
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
-from sklearn.metrics import roc_auc_score
+from threadpoolctl import threadpool_limits
 
 from basketry.core.errors import RequestError
 from basketry.core.protocols import Run
@@ -54,7 +54,7 @@ class LearnedWeights:
 
     `weights` is float32 [dim], at least 0, with mean 1. `auc` is the area under the ROC curve of the weighted similarity on
     held-out pairs, `auc_cosine` that of the plain cosine; `gain` is their difference, from `gain_low` to `gain_high` in 95% of
-    resamples of the `held_out` pairs.
+    resamples of the documents that the `held_out` pairs begin with (pairs of one document are no independent evidence).
     """
 
     weights: Vectors
@@ -86,14 +86,14 @@ class LearnedWeights:
         return cls(np.asarray(state["weights"], dtype=np.float32), auc, auc_cosine, low, high, int(held_out))
 
 
-def learn_weights(vectors: Vectors, positive: Pairs, negative: Pairs, run: Run, reg: float = 1.0) -> LearnedWeights:
+def learn_weights(vectors: Vectors, positive: Pairs, negative: Pairs, run: Run, reg: float = 0.1) -> LearnedWeights:
     """Weights w >= 0 of the product sum_k w_k v_ik v_jk, by logistic regression of bought-together against not.
 
     Minimises over b and w >= 0 the mean logistic loss of b + sum_k w_k v_ik v_jk plus reg / (2 n) |w - mean(w)|^2, so that
     without evidence it stays the plain cosine. `vectors` float32 [documents, dim] of unit norm; `positive` and `negative` int32
     [n, 2], rows of `vectors`. A quarter of the documents, drawn by `run.seed`, is kept out: the loss sees pairs of the others
     only, the figures come from pairs whose first document was kept out. The positives are weighted to count as much as the
-    negatives. Some seconds for 100,000 pairs of 512 dimensions.
+    negatives. 40,000 pairs of 512 dimensions cost 1 s of CPU and 300 MB.
 
     Raises RequestError if either side of the split has fewer than 50 pairs of either kind.
     """
@@ -106,12 +106,13 @@ def learn_weights(vectors: Vectors, positive: Pairs, negative: Pairs, run: Run, 
         fewest = min(int(label[side].sum()), int((~label[side]).sum()))
         if fewest < FEWEST_PAIRS:
             raise RequestError(f"only {fewest} pairs of a kind to {name}; {FEWEST_PAIRS} are needed", "use metric 'cosine'")
-    weights = _fit(vectors[pairs[train, 0]] * vectors[pairs[train, 1]], label[train], reg)
+    with threadpool_limits(1):  # the work is matrix times vector: a second thread only waits for memory
+        weights = _fit(vectors[pairs[train, 0]] * vectors[pairs[train, 1]], label[train], reg)
     unit = weighted_unit(vectors, weights)
     left, right = pairs[test].T
     ours = np.einsum("ij,ij->i", unit[left], unit[right])
     plain = np.einsum("ij,ij->i", vectors[left], vectors[right])
-    return _measured(weights, ours, plain, label[test], run)
+    return _measured(weights, ours, plain, label[test], left, run)
 
 
 def _fit(products: Vectors, label: npt.NDArray[np.bool_], reg: float) -> Vectors:
@@ -138,14 +139,25 @@ def _fit(products: Vectors, label: npt.NDArray[np.bool_], reg: float) -> Vectors
     return scaled
 
 
-def _measured(weights: Vectors, ours: Vectors, plain: Vectors, label: npt.NDArray[np.bool_], run: Run) -> LearnedWeights:
+def _measured(
+    weights: Vectors, ours: Vectors, plain: Vectors, label: npt.NDArray[np.bool_], first: Pairs, run: Run
+) -> LearnedWeights:
+    """Areas under the curves, and the interval of their difference over resamples of the pairs' first documents."""
+    documents, owner = np.unique(first, return_inverse=True)
+    levels = [np.unique(score, return_inverse=True)[1] for score in (ours, plain)]
+    auc, auc_cosine = (_area(level, label, np.ones(len(label))) for level in levels)
     random = np.random.default_rng([run.seed, 1])
-    positives, negatives = np.flatnonzero(label), np.flatnonzero(~label)
+    even = np.full(len(documents), 1 / len(documents))
     gains = []
     for _ in range(_RESAMPLES):
-        drawn = np.concatenate([random.choice(positives, len(positives)), random.choice(negatives, len(negatives))])
-        gains.append(roc_auc_score(label[drawn], ours[drawn]) - roc_auc_score(label[drawn], plain[drawn]))
-    low, high = (float(end) for end in np.quantile(gains, (0.025, 0.975)))
-    return LearnedWeights(
-        weights, float(roc_auc_score(label, ours)), float(roc_auc_score(label, plain)), low, high, held_out=len(label)
-    )
+        times = random.multinomial(len(documents), even)[owner].astype(np.float64)
+        gains.append(_area(levels[0], label, times) - _area(levels[1], label, times))
+    low, high = (float(end) for end in np.nanquantile(gains, (0.025, 0.975)))
+    return LearnedWeights(weights, auc, auc_cosine, low, high, held_out=len(label))
+
+
+def _area(level: npt.NDArray[np.int64], label: npt.NDArray[np.bool_], times: Doubles) -> float:
+    """P(a positive scores above a negative) + P(they tie) / 2, each case counted `times`; `level` ranks scores, ties alike."""
+    positive, negative = (np.bincount(level, times * kind) for kind in (label, ~label))
+    pairs = positive.sum() * negative.sum()
+    return float(positive @ (np.cumsum(negative) - negative / 2) / pairs) if pairs else np.nan

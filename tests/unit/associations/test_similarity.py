@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from basketry.associations.similarity import LearnedWeights, from_cosine, learn_weights, weighted_unit
+from basketry.associations.similarity import LearnedWeights, _area, from_cosine, learn_weights, weighted_unit
 from basketry.core.errors import RequestError
 from basketry.core.protocols import Run
 
@@ -36,6 +36,15 @@ def test_distance_by_hand() -> None:
     cosine = np.array([1, 0, -1], dtype=np.float32)
     assert from_cosine(cosine, "euclidean").tolist() == pytest.approx([1, 1 / (1 + np.sqrt(2)), 1 / 3])
     assert from_cosine(cosine, "cosine") is cosine
+
+
+def test_the_area_under_the_curve_is_that_of_scikit_learn() -> None:
+    from sklearn.metrics import roc_auc_score
+
+    random = np.random.default_rng(7)
+    level, label, times = random.integers(0, 9, 200), random.random(200) < 0.4, random.integers(0, 4, 200).astype(float)
+    assert _area(level, label, times) == pytest.approx(roc_auc_score(label, level, sample_weight=times), abs=1e-12)
+    assert np.isnan(_area(level, np.ones(200, dtype=bool), times))
 
 
 def test_weights_find_the_dimensions_that_tell() -> None:
