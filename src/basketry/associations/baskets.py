@@ -39,6 +39,11 @@ class BasketMatrix:
         """Distinct products of each basket."""
         return np.diff(self.indptr)
 
+    def next_orders(self) -> Int32s:
+        """For each basket the number of the same customer's next one, int32 [n]; -1 for the last, and for anonymous ones."""
+        follows = np.append(self.customers[1:] == self.customers[:-1], False)[: len(self)]
+        return np.where(follows, np.arange(1, len(self) + 1), -1).astype(np.int32)
+
     def select(self, chosen: npt.NDArray[np.bool_]) -> BasketMatrix:
         """The baskets where `chosen` [n] is true, in the same order."""
         sizes = self.sizes

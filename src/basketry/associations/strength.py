@@ -31,8 +31,9 @@ FEATURES: Final = {"behaviour": ("behaviour",), "meaning": ("meaning",), "fused"
 class PairEvidence:
     """What is known of n pairs at one instant; aligned arrays, `days` is the length of the history behind the counts.
 
-    `sold`, `other_sold`: baskets with A, with B. `similarity` in [-1, 1], NaN where unknown. `same_category`,
-    `same_subcategory`: 1 or 0.
+    `together` holds no count below the floor of what may be published. `sold`, `other_sold`: baskets with A, with B.
+    `similarity` in [-1, 1], NaN where unknown. `same_category`, `same_subcategory`: 1 or 0. `text_lift`, `category_lift`: what
+    the other products of the two groups of texts, and of the two subcategories, say of such pairs (`History.group_lift`).
     """
 
     together: Tally
@@ -41,6 +42,8 @@ class PairEvidence:
     similarity: Floats
     same_category: Floats
     same_subcategory: Floats
+    text_lift: Floats
+    category_lift: Floats
     days: int
 
     def columns(self, horizon_days: int) -> dict[str, list[Floats]]:
@@ -53,10 +56,12 @@ class PairEvidence:
         unseen = (counted == 0).astype(float)
         alike = np.nan_to_num(self.similarity, nan=0.0)
         rarer = np.log1p(np.minimum(self.sold, self.other_sold) * horizon)
-        new = [(sold == 0).astype(float) for sold in (self.sold, self.other_sold)]
-        behaviour = [rate, np.maximum(rate, 0.0), chance, lift, unseen, unseen * chance, customers, rarer, new[0] + new[1]]
+        commoner = np.log1p(np.maximum(self.sold, self.other_sold) * horizon)
+        new = (np.minimum(self.sold, self.other_sold) == 0).astype(float)
+        behaviour = [rate, np.maximum(rate, 0.0), chance, lift, unseen, unseen * chance, customers, rarer, new, new * commoner]
         meaning = [alike, alike**2, self.same_category, self.same_subcategory]
-        both = [alike * unseen, self.same_category * unseen, alike * lift, self.same_category * lift]
+        borrowed = [self.text_lift, self.category_lift]
+        both = [alike * lift, *borrowed, *(each * state for each in (alike, *borrowed) for state in (unseen, new))]
         return {"behaviour": behaviour, "meaning": meaning, "both": both}
 
 

@@ -15,7 +15,7 @@ the size-adjusted lift stands alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     Integers = npt.NDArray[np.int64]
 
 
+MIN_EXPOSURE: Final = 5.0  # meetings expected by chance below which a contrast could hardly be found
+
+
 @dataclass(frozen=True)
 class Tally:
     """What was counted of pairs: `baskets`, distinct `customers`, and the baskets `expected` by chance and basket size."""
@@ -39,7 +42,8 @@ class Tally:
 
     def lift(self) -> Floats:
         """Baskets over expected; NaN where nothing was expected."""
-        return np.divide(self.baskets, self.expected, out=np.full(len(self.baskets), np.nan), where=self.expected > 0)
+        lift: Floats = np.divide(self.baskets, self.expected, out=np.full(len(self.baskets), np.nan), where=self.expected > 0)
+        return lift
 
     def exposure(self) -> Floats:
         """Expected distinct customers: `expected` deflated by the pair's own baskets a customer (1 where it has none)."""
@@ -48,12 +52,20 @@ class Tally:
 
 @dataclass(frozen=True)
 class Contrast:
-    """Same trip against next trip: `ratio`, its exact 95% interval, two-sided exact `p`; NaN (p: 1) where nothing counted."""
+    """Same trip against next trip: `ratio`, its exact 95% interval, two-sided exact `p`; NaN (p: 1) where nothing counted.
+
+    `exposure`: meetings expected by chance, in both settings together.
+    """
 
     ratio: Floats
     low: Floats
     high: Floats
     p: Floats
+    exposure: Floats
+
+    def tested(self) -> Flags:
+        """Pairs popular enough for a test to be able to speak: by their margins alone, not by what was counted."""
+        return self.exposure >= MIN_EXPOSURE
 
 
 def contrast(together: Tally, across: Tally) -> Contrast:
@@ -75,7 +87,7 @@ def contrast(together: Tally, across: Tally) -> Contrast:
     tails = np.minimum(binom.cdf(c1, c1 + c2, null), binom.sf(c1 - 1, c1 + c2, null))
     p = np.where(known, np.minimum(2 * tails, 1.0), 1.0)
     ratio, first, last = (np.where(known, each, np.nan) for each in (ratio, *ends))
-    return Contrast(ratio, first, last, p)
+    return Contrast(ratio, first, last, p, together.expected + across.expected)
 
 
 @dataclass(frozen=True)
@@ -99,17 +111,19 @@ class VerdictRule:
 
     def judge(self, found: Findings) -> npt.NDArray[np.str_]:
         """One of the four verdicts per pair; comparisons with NaN are false, so what is not known never speaks."""
-        apart, joint = self._contrasted(found)
         associated = (found.q <= self.level) & (found.lift > 1)
+        alike = found.similarity >= self.alike
+        if found.contrast is None:
+            apart, joint = found.adjusted_high < 1, found.adjusted_low > 1
+        else:
+            apart = self._rejected(found.contrast, alike & found.contrast.tested()) & (found.contrast.high < 1)
+            joint = self._rejected(found.contrast, associated) & (found.contrast.low > 1)
         complement = associated & (found.adjusted_low > 1) & joint
-        substitute = (found.similarity >= self.alike) & apart
+        substitute = alike & apart
         return np.select([complement, substitute, associated], ["complement", "substitute", "co_trip"], "unknown")
 
-    def _contrasted(self, found: Findings) -> tuple[Flags, Flags]:
-        """Which pairs are kept apart by trips, and which are drawn together."""
-        if found.contrast is None:
-            return found.adjusted_high < 1, found.adjusted_low > 1
-        tested = np.isfinite(found.contrast.low)
-        q = np.ones(len(found.lift))
-        q[tested] = benjamini_hochberg(found.contrast.p[tested], int(tested.sum()))
-        return (q <= self.level) & (found.contrast.high < 1), (q <= self.level) & (found.contrast.low > 1)
+    def _rejected(self, contrast: Contrast, family: Flags) -> Flags:
+        """Where the contrast is not 1, by Benjamini-Hochberg over one family: the associated pairs, or the alike ones."""
+        rejected = np.zeros(len(family), dtype=np.bool_)
+        rejected[family] = benjamini_hochberg(contrast.p[family], int(family.sum())) <= self.level
+        return rejected

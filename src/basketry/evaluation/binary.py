@@ -39,30 +39,36 @@ class Interval:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """Each metric of one model: on all cases, then on each resample; comparable with others of the same Outcomes and seed."""
+
+    values: dict[str, Floats]
+
+    def intervals(self) -> dict[str, Interval]:
+        """Every metric with its interval."""
+        return {name: _interval(values) for name, values in self.values.items()}
+
+    def gain_over(self, other: Measured) -> dict[str, Interval]:
+        """How much better than `other` in every metric, positive where better; paired, since the resamples are the same."""
+        sign = {name: 1.0 if better else -1.0 for name, better in HIGHER_IS_BETTER.items()}
+        return {name: _interval(sign[name] * (self.values[name] - other.values[name])) for name in METRICS}
+
+
+@dataclass(frozen=True)
 class Outcomes:
     """`happened` (bool [n]) and the `cluster` (int64 [n]) of each case."""
 
     happened: npt.NDArray[np.bool_]
     cluster: Integers
 
-    def evaluate(self, probability: Floats, resamples: int = 200, seed: int = 0) -> dict[str, Interval]:
-        """Every metric of one model with its interval."""
-        return {name: _interval(values) for name, values in self._resampled(probability, resamples, seed).items()}
-
-    def compare(self, probability: Floats, other: Floats, resamples: int = 200, seed: int = 0) -> dict[str, Interval]:
-        """Gain of `probability` over `other` in every metric, positive where better; paired: the same resamples for both."""
-        one, two = (self._resampled(each, resamples, seed) for each in (probability, other))
-        sign = {name: 1.0 if better else -1.0 for name, better in HIGHER_IS_BETTER.items()}
-        return {name: _interval(sign[name] * (one[name] - two[name])) for name in METRICS}
-
-    def _resampled(self, probability: Floats, resamples: int, seed: int) -> dict[str, Floats]:
-        """Each metric on all cases (first) and on `resamples` Poisson-weighted resamples of the clusters."""
+    def measure(self, probability: Floats, resamples: int = 200, seed: int = 0) -> Measured:
+        """Every metric of one model, on all cases and on `resamples` Poisson-weighted resamples of the clusters."""
         scored = _Scored(probability, self.happened)
         names, index = np.unique(self.cluster, return_inverse=True)
         random = np.random.default_rng(seed)
         rows = [scored.metrics(np.ones(len(index)))]
         rows += [scored.metrics(random.poisson(1.0, len(names)).astype(float)[index]) for _ in range(resamples)]
-        return {name: np.array([row[name] for row in rows]) for name in METRICS}
+        return Measured({name: np.array([row[name] for row in rows]) for name in METRICS})
 
 
 def _interval(values: Floats) -> Interval:

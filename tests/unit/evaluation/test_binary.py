@@ -20,7 +20,7 @@ def outcomes(rows):
 @given(cases)
 def test_metrics_equal_scikit_learn_with_ties(rows):
     world, y, p = outcomes(rows)
-    got = world.evaluate(p, resamples=0)
+    got = world.measure(p, resamples=0).intervals()
     assert got["auc"].value == pytest.approx(roc_auc_score(y, p))
     assert got["average_precision"].value == pytest.approx(average_precision_score(y, p))
     assert got["brier"].value == pytest.approx(brier_score_loss(y, p))
@@ -30,7 +30,7 @@ def test_metrics_equal_scikit_learn_with_ties(rows):
 @given(cases)
 def test_a_model_never_beats_itself(rows):
     world, _, p = outcomes(rows)
-    gains = world.compare(p, p, resamples=5)
+    gains = world.measure(p, resamples=5).gain_over(world.measure(p, resamples=5))
     assert all(gains[name].value == 0 and not gains[name].high > 0 for name in METRICS)
 
 
@@ -40,7 +40,7 @@ def test_calibration_error_by_hand():
     y = p > 0.5
     world = Outcomes(y, np.arange(10, dtype=np.int64))
     expected = np.mean(np.abs(p - y))
-    assert world.evaluate(p, resamples=0)["calibration_error"].value == pytest.approx(expected)
+    assert world.measure(p, resamples=0).intervals()["calibration_error"].value == pytest.approx(expected)
 
 
 def test_interval_covers_the_truth_and_clusters_widen_it():
@@ -49,14 +49,16 @@ def test_interval_covers_the_truth_and_clusters_widen_it():
     for world in range(40):
         p = random.uniform(0.05, 0.95, 400)
         y = random.random(400) < p
-        brier = Outcomes(y, np.arange(400, dtype=np.int64)).evaluate(p, resamples=100, seed=world)["brier"]
+        brier = Outcomes(y, np.arange(400, dtype=np.int64)).measure(p, resamples=100, seed=world).intervals()["brier"]
         truth = np.mean(p * (1 - p))
         covered += brier.low <= truth <= brier.high
         repeated = Outcomes(np.repeat(y, 5), np.repeat(np.arange(400, dtype=np.int64), 5))
-        honest = repeated.evaluate(np.repeat(p, 5), resamples=100, seed=world)["brier"]
-        naive = Outcomes(repeated.happened, np.arange(2000, dtype=np.int64)).evaluate(
-            np.repeat(p, 5), resamples=100, seed=world
-        )["brier"]
+        honest = repeated.measure(np.repeat(p, 5), resamples=100, seed=world).intervals()["brier"]
+        naive = (
+            Outcomes(repeated.happened, np.arange(2000, dtype=np.int64))
+            .measure(np.repeat(p, 5), resamples=100, seed=world)
+            .intervals()["brier"]
+        )
         wider += honest.high - honest.low > naive.high - naive.low
     assert covered >= 34
     assert wider == 40
@@ -64,4 +66,4 @@ def test_interval_covers_the_truth_and_clusters_widen_it():
 
 def test_one_class_has_no_auc():
     world = Outcomes(np.ones(5, dtype=bool), np.arange(5, dtype=np.int64))
-    assert np.isnan(world.evaluate(np.linspace(0.1, 0.9, 5), resamples=3)["auc"].value)
+    assert np.isnan(world.measure(np.linspace(0.1, 0.9, 5), resamples=3).intervals()["auc"].value)

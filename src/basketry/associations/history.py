@@ -1,0 +1,147 @@
+"""What baskets say of any pairs asked for, whether or not they have an edge: the counts that verdicts and strength rest on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from basketry.associations.adjustment import Exposure, exposure_next, exposure_together
+from basketry.associations.verdict import Tally
+from basketry.kernels.pairs import Annotations, PairCounts, count_pairs
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from basketry.associations.baskets import BasketMatrix
+    from basketry.core.protocols import Run
+
+    Codes = npt.NDArray[np.int32]
+    Keys = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Distinct unordered pairs of product codes, sorted: a < b, aligned."""
+
+    a: Codes
+    b: Codes
+    n_products: int
+
+    @classmethod
+    def of(cls, a: npt.NDArray[np.integer], b: npt.NDArray[np.integer], n_products: int) -> Self:
+        """The distinct pairs among those given in any order and direction; a pair of a product with itself is left out."""
+        first, second = np.minimum(a, b).astype(np.int64), np.maximum(a, b).astype(np.int64)
+        keys = np.unique((first * n_products + second)[first != second])
+        return cls((keys // n_products).astype(np.int32), (keys % n_products).astype(np.int32), n_products)
+
+    def __len__(self) -> int:
+        return len(self.a)
+
+    @property
+    def keys(self) -> Keys:
+        """One number a pair: a * n_products + b."""
+        return self.a * np.int64(self.n_products) + self.b
+
+    def rows(self, a: npt.NDArray[np.integer], b: npt.NDArray[np.integer]) -> Keys:
+        """The row of each given pair, either way round; every one of them must be here."""
+        first, second = np.minimum(a, b).astype(np.int64), np.maximum(a, b).astype(np.int64)
+        rows: Keys = np.searchsorted(self.keys, first * self.n_products + second)
+        return rows
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """Every pair counted in some baskets. Memory: 16 bytes a distinct pair; 12 million pairs in a year of 2,500 households."""
+
+    baskets: BasketMatrix
+    counts: PairCounts
+    exposure: Exposure
+    threads: int
+
+    @classmethod
+    def of(cls, baskets: BasketMatrix, run: Run) -> Self:
+        """Count all pairs that share a basket."""
+        return cls(
+            baskets,
+            _counted(baskets, None, run.threads),
+            exposure_together(baskets, np.ones(len(baskets), np.bool_)),
+            run.threads,
+        )
+
+    @property
+    def sold(self) -> Keys:
+        """Baskets with each product, int64 [n_products]."""
+        return np.bincount(self.baskets.items, minlength=self.baskets.n_products)
+
+    def days(self) -> int:
+        """Days from the first basket to the last, both counted."""
+        return int(self.baskets.days.max() - self.baskets.days.min()) + 1 if len(self.baskets) else 0
+
+    def edges(self, min_customers: int) -> tuple[Codes, Codes]:
+        """Pairs that share baskets of at least so many customers."""
+        rows = self.counts.groups >= min_customers
+        return self.counts.a[rows], self.counts.b[rows]
+
+    def together(self, pairs: Pairs) -> Tally:
+        """The pairs within one basket."""
+        baskets, customers = _found(pairs, self.counts)
+        return Tally(baskets, customers, self.exposure.expected(pairs.a, pairs.b))
+
+    def group_lift(self, pairs: Pairs, group: Codes) -> npt.NDArray[np.float64]:
+        """Log of how much oftener than by chance products of the two groups share a basket, the pair itself left out.
+
+        `group` int32 [n_products], -1 for none; 0 (chance) where either product has none. One basket of chance is added to both
+        sides. Where a pair is too rare to be counted, the pairs of its two groups speak for it.
+        """
+        inside = group.astype(np.int64) >= 0
+        size = np.int64(group.max(initial=0)) + 1
+        own = self.together(pairs)
+        key = _group_keys(group, pairs.a, pairs.b, size)
+        wanted, place = np.unique(key, return_inverse=True)
+        keys = _group_keys(group, self.counts.a, self.counts.b, size)
+        rows = np.minimum(np.searchsorted(wanted, keys), max(len(wanted) - 1, 0))
+        hit = wanted[rows] == keys if len(wanted) else np.zeros(0, dtype=np.bool_)
+        counted = np.bincount(rows[hit], self.counts.count[hit], len(wanted))[place]
+        weight = np.bincount(group[inside], self.exposure.of[inside], int(size))
+        square = np.bincount(group[inside], self.exposure.of[inside] ** 2, int(size))
+        a, b = group[pairs.a], group[pairs.b]
+        expected = np.where(a == b, (weight[a] ** 2 - square[a]) / 2, weight[a] * weight[b]) / max(self.exposure.total, 1.0)
+        others = np.maximum(counted - own.baskets, 0) + 1.0, np.maximum(expected - own.expected, 0) + 1.0
+        return np.where((a >= 0) & (b >= 0), np.log(others[0] / others[1]), 0.0)
+
+    def across(self, pairs: Pairs) -> Tally:
+        """The placebo: one product in an order and the other in the same customer's next order, either way round.
+
+        The customers of the two ways may be the same people, so only the larger number of them is believed.
+        """
+        partner = self.baskets.next_orders()
+        counts = _counted(self.baskets, partner, self.threads)
+        exposure = exposure_next(self.baskets, partner, np.ones(len(self.baskets), np.bool_))
+        forth = _found(pairs, counts)
+        back = _found(pairs, PairCounts(counts.b, counts.a, counts.count, counts.groups, counts.marked))
+        expected = exposure.expected(pairs.a, pairs.b) + exposure.expected(pairs.b, pairs.a)
+        return Tally(forth[0] + back[0], np.maximum(forth[1], back[1]), expected)
+
+
+def _group_keys(group: Codes, a: Codes, b: Codes, size: np.int64) -> Keys:
+    """One number for the unordered pair of groups of each pair; -1 where either has none."""
+    first, second = np.minimum(group[a], group[b]).astype(np.int64), np.maximum(group[a], group[b]).astype(np.int64)
+    return np.where(first >= 0, first * size + second, -1)
+
+
+def _counted(baskets: BasketMatrix, partner: Codes | None, threads: int) -> PairCounts:
+    about = Annotations(baskets.customers, partner)
+    return count_pairs(baskets.indptr, baskets.items, baskets.n_products, about=about, threads=threads)
+
+
+def _found(pairs: Pairs, counts: PairCounts) -> tuple[Keys, Keys]:
+    """Baskets and customers of each pair in the direction a, b; 0 where it was never counted."""
+    keys, wanted = pairs.keys, counts.a * np.int64(pairs.n_products) + counts.b
+    baskets, customers = np.zeros(len(keys), np.int64), np.zeros(len(keys), np.int64)
+    if len(keys):
+        rows = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        hit = keys[rows] == wanted
+        baskets[rows[hit]], customers[rows[hit]] = counts.count[hit], counts.groups[hit]
+    return baskets, customers
