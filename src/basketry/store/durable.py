@@ -107,11 +107,10 @@ def move_file(staged: Path, target: Path) -> None:
 
 
 def publish_folder(staging: Path, target: Path) -> None:
-    """Flush all of `staging` and rename it to `target`, which must not exist; both in one file system.
+    """Rename the folder `staging`, flushed by `sync_tree`, durably to `target`, which must not exist; both in one file system.
 
     Raises StorageError if the disk refuses or if `target` is there: a published folder is never overwritten.
     """
-    sync_tree(staging)
     with guarded(target):
         if target.exists():
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))

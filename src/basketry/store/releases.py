@@ -82,9 +82,10 @@ class ReleaseStore:
         """
         with locked(self.shop, "build"):
             root = self.shop / "releases"
-            durable.make_folder(root)
+            durable.make_folder(
+                root
+            )  # which flushes the shop folder: a killed run may have shown a `current` not yet on the disk
             with durable.guarded(root, "clear"):
-                durable.sync(root)
                 for left in root.glob(f"{_STAGING}*"):
                     durable.remove_folder(left)
                 folder = root / f"{_STAGING}{os.urandom(4).hex()}"
@@ -104,7 +105,7 @@ class ReleaseStore:
         with durable.guarded(staging, "read"):
             complete = replace(manifest, files={path.name: _entry(path) for path in sorted(staging.iterdir())})
         durable.write_file(staging / MANIFEST, seal(complete.body()))
-        durable.sync_tree(staging)  # the long part, before the lock, so that a rollback need not wait for it
+        durable.sync_tree(staging)  # before the lock: it may take long, and a rollback must not wait for it
 
         def change(pointer: Pointer) -> Pointer:
             if manifest.id in pointer.published:

@@ -72,7 +72,8 @@ class TableStore:
         with locked(self.shop, "tables"):
             for folder in (self.shop / "tables", self.shop / QUARANTINE):
                 durable.make_folder(folder)
-                durable.sync(folder)  # a killed run may have shown a commit that was not yet on the disk
+                with durable.guarded(folder, "flush"):
+                    durable.sync(folder)  # a killed run may have shown a commit that was not yet on the disk
             before = self.snapshot()
             self._sweep(before)
             folder = self.shop / "tables" / f"{_STAGING}{os.urandom(4).hex()}"

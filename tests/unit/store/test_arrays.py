@@ -86,6 +86,7 @@ def entry(dtype: str, shape: object, offsets: object) -> str:
         header(entry("F32", [2], [0, 4]), b"0000"),
         header(entry("F32", [1], [0, 4]), b"000"),
         header(entry("F32", [1], [-4, 0]), b"0000"),
+        header(entry("F32", [1], [0, 8]), b"00000000"),
         header(entry("F32", [-1, -1], [0, 4]), b"0000"),
         header(entry("F32", [1.5], [0, 6]), b"000000"),
         header(entry("F32", "1", [0, 4]), b"0000"),

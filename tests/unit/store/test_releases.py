@@ -192,7 +192,9 @@ def test_with_nothing_intact_it_says_so(tmp_path: Path) -> None:
 
 def test_going_back_is_going_back_to_what_served(tmp_path: Path) -> None:
     releases = published(tmp_path, A, B, C)
+    (tmp_path / ".current.00.aside").write_bytes(b"left by a killed run")
     assert releases.rollback().id == B
+    assert not (tmp_path / ".current.00.aside").exists()
     publish(releases, D)
     assert releases.published() == (A, B, C, D)
     assert releases.rollback().id == B  # not C, which B had replaced again
