@@ -195,7 +195,8 @@ def _tells(counts: PairCounts, baskets: Int64s, customers: Int64s, min_customers
 
     They are none where every basket with A holds B, else at least max(1, customers(A) - customers(AB)).
     """
-    return (baskets > counts.count) & (np.maximum(customers - counts.groups, 1) < min_customers)
+    without: Int64s = np.maximum(customers - counts.groups, 1)
+    return (baskets > counts.count) & (without < min_customers)
 
 
 def _pairs_within_reach(customers_of: Int64s, customers_to: Int64s, min_customers: int, directed: bool) -> int:
