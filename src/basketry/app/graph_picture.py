@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 Language = Literal["en", "zh"]
+Box = tuple[float, float, float, float]
 Sentence = Callable[[Mapping[str, Any], str, str, Language], str]
 
 LINE_HEIGHT: Final = 13.0
@@ -20,8 +21,7 @@ LETTER: Final = 6.9  # mean advance of a Latin letter at the label's 12 px, in a
 HUB_LETTER: Final = 1.12  # hubs have bold labels
 GAP: Final = 4.0
 CANDIDATE_HUBS: Final = 300
-SIDEWAYS: Final = 120
-TOUCHING: Final = 0.05  # of a pixel: pushing against a side halves an overlap for ever
+ROUNDS: Final = 80
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,17 @@ class Node:
     y: float = 0.0
 
     @property
+    def name(self) -> str:
+        """What tells it from every other product in the picture."""
+        return f"{self.title} {self.mark}" if self.mark else self.title
+
+    @property
     def label(self) -> tuple[str, ...]:
         """All lines under the dot."""
         return (*self.lines, self.mark) if self.mark else self.lines
 
     @property
-    def box(self) -> tuple[float, float, float, float]:
+    def box(self) -> Box:
         """Left, top, right, bottom of dot and label together."""
         widest = max((text_width(line) for line in self.label), default=0.0)
         half = max(self.radius, widest / 2 * (HUB_LETTER if self.hub else 1))
@@ -240,9 +245,9 @@ def _nodes(ids: Sequence[str], hubs: Sequence[str], products: pl.DataFrame, canv
 
 
 def _edge(nodes: Sequence[Node], a: int, b: int, row: Mapping[str, Any], sentence: Sentence) -> Edge:
-    titles = {nodes[end].product_id: nodes[end].title for end in (a, b)}
-    words = titles[row["product_id"]], titles[row["other_id"]]
-    english, chinese = sentence(row, *words, "en"), sentence(row, *words, "zh")
+    titles = {nodes[end].product_id: nodes[end].name for end in (a, b)}
+    title, other_title = titles[row["product_id"]], titles[row["other_id"]]
+    english, chinese = sentence(row, title, other_title, "en"), sentence(row, title, other_title, "zh")
     return Edge(a, b, row["verdict"], row["weight"], _curve(nodes[a], nodes[b]), english, chinese)
 
 
@@ -303,31 +308,40 @@ def _stretched(values: Sequence[float], low: float, high: float) -> list[float]:
     return [low + ((value - least) / span + rank[index]) / 2 * (high - low) for index, value in enumerate(values)]
 
 
-def _apart(nodes: Sequence[Node], xs: list[float], ys: list[float], width: float, rounds: int = 600) -> list[Node]:
-    """Push overlapping boxes apart along the axis where they overlap less, within left, top and right, until none does.
-
-    Boxes wedged between the sides would push each other to and fro: after SIDEWAYS rounds only the open end, down, is left.
-    """
+def _apart(nodes: Sequence[Node], xs: list[float], ys: list[float], width: float) -> list[Node]:
+    """Push overlapping boxes apart along the axis where they overlap less, within left, top and right; then let them settle."""
     boxes = [node.box for node in nodes]
-    for turn in range(rounds):
-        moved = False
+    for _ in range(ROUNDS):
         for i in range(len(nodes)):
             for j in range(i + 1, len(nodes)):
-                across = min(boxes[i][2] + xs[i], boxes[j][2] + xs[j]) - max(boxes[i][0] + xs[i], boxes[j][0] + xs[j]) + GAP
-                down = min(boxes[i][3] + ys[i], boxes[j][3] + ys[j]) - max(boxes[i][1] + ys[i], boxes[j][1] + ys[j]) + GAP
-                if across < TOUCHING or down < TOUCHING:
+                across, down = _overlap(boxes, xs, ys, i, j)
+                if across <= 0 or down <= 0:
                     continue
-                moved = True
-                along, step = (xs, across) if across < down and turn < SIDEWAYS else (ys, down)
-                side = 0.51 * step if (along[i], i) < (along[j], j) else -0.51 * step
+                along, step = (xs, across) if across < down else (ys, down)
+                side = step / 2 if (along[i], i) < (along[j], j) else -step / 2
                 along[i] -= side
                 along[j] += side
         for i, (left, top, right, _) in enumerate(boxes):
             xs[i] = min(max(xs[i], GAP - left), width - GAP - right)
             ys[i] = max(ys[i], GAP - top)
-        if not moved:
-            break
+    _settle(boxes, xs, ys)
     return [replace(node, x=round(x, 1), y=round(y, 1)) for node, x, y in zip(nodes, xs, ys, strict=True)]
+
+
+def _settle(boxes: Sequence[Box], xs: Sequence[float], ys: list[float]) -> None:
+    """From the top down, move each box below whatever it still overlaps: what was wedged between the sides is freed."""
+    order = sorted(range(len(boxes)), key=lambda i: (ys[i] + boxes[i][1], i))
+    for place, i in enumerate(order):
+        while above := [j for j in order[:place] if min(_overlap(boxes, xs, ys, i, j)) > GAP / 2]:
+            ys[i] = max(ys[j] + boxes[j][3] for j in above) + GAP - boxes[i][1]
+
+
+def _overlap(boxes: Sequence[Box], xs: Sequence[float], ys: Sequence[float], i: int, j: int) -> tuple[float, float]:
+    """By how much two boxes, with a gap around, overlap across and down; they overlap where both are above 0."""
+    (left, top, right, bottom), (left_too, top_too, right_too, bottom_too) = boxes[i], boxes[j]
+    across = min(right + xs[i], right_too + xs[j]) - max(left + xs[i], left_too + xs[j]) + GAP
+    down = min(bottom + ys[i], bottom_too + ys[j]) - max(top + ys[i], top_too + ys[j]) + GAP
+    return across, down
 
 
 def _curve(a: Node, b: Node) -> str:

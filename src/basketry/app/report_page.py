@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 KINDS: Final = ("bought_together", "bought_next", "similar")
 VERDICTS: Final = ("complement", "substitute", "co_trip", "unknown")
-ROWS: Final = {"complement": 14, "substitute": 8, "co_trip": 4}
+ROWS: Final = {"complement": 12, "substitute": 6, "co_trip": 4}
 ROWS_A_PRODUCT: Final = 3
 PALETTE: Final = 8
 CLUSTERS_SHOWN: Final = 8
@@ -189,10 +189,7 @@ def _compare(panel: Panel, theirs: Measure, apart: bool) -> Markup:
 def _told(picture: Picture) -> dict[str, list[dict[str, object]]]:
     """What the script has to know of a picture."""
     return {
-        "nodes": [
-            {"id": node.product_id, "title": node.title, "mark": node.mark, "customers": node.customers}
-            for node in picture.nodes
-        ],
+        "nodes": [{"id": node.product_id, "name": node.name, "customers": node.customers} for node in picture.nodes],
         "edges": [{"a": edge.a, "b": edge.b, "verdict": edge.verdict, "en": edge.en, "zh": edge.zh} for edge in picture.edges],
     }
 
@@ -274,18 +271,21 @@ def _rows(data: ReportData, pairs: pl.DataFrame, titles: Mapping[str, str]) -> l
 
 
 def _row(row: Mapping[str, Any], titles: Mapping[str, str], sentence: Sentence) -> Row:
-    ids = row["product_id"], row["other_id"]
-    words = titles.get(ids[0], ids[0]), titles.get(ids[1], ids[1])
+    one, other = row["product_id"], row["other_id"]
+    title, other_title = titles.get(one, one), titles.get(other, other)
+    names = (f"{title} #{one}", f"{other_title} #{other}") if title == other_title else (title, other_title)
     return Row(
-        *words,
-        *ids,
+        title,
+        other_title,
+        one,
+        other,
         row["kind"],
         row["verdict"],
         row["strength"],
         row["adjusted_lift"],
         row["customers"],
-        sentence(row, *words, "en"),
-        sentence(row, *words, "zh"),
+        sentence(row, names[0], names[1], "en"),
+        sentence(row, names[0], names[1], "zh"),
     )
 
 

@@ -70,7 +70,6 @@
       picture.nodes.forEach((node, number) => node.classList.toggle("lit", nodes.has(number)));
       picture.edges.forEach((edge, number) => edge.classList.toggle("lit", edges.has(number)));
     }
-    const named = (number) => `${picture.told.nodes[number].title} ${picture.told.nodes[number].mark}`.trim();
     picture.mark = (numbers) => {
       picture.nodes.forEach((node, number) => node.classList.toggle("found", numbers.includes(number)));
       light(new Set(numbers), new Set());
@@ -79,12 +78,12 @@
       const edges = around[number];
       const ends = edges.flatMap((edge) => [picture.told.edges[edge].a, picture.told.edges[edge].b]);
       light(new Set([number, ...ends]), new Set(edges));
-      tell(named(number), picture.told.nodes[number].customers, edges, picture);
+      tell(picture.told.nodes[number].name, picture.told.nodes[number].customers, edges, picture);
     };
     picture.edge = (number) => {
       const { a, b } = picture.told.edges[number];
       light(new Set([a, b]), new Set([number]));
-      tell(`${named(a)} – ${named(b)}`, null, [number], picture);
+      tell(`${picture.told.nodes[a].name} – ${picture.told.nodes[b].name}`, null, [number], picture);
     };
     picture.pin = (show) => {
       picture.pinned = show;
@@ -182,7 +181,7 @@
     const wanted = search.value.trim().toLowerCase();
     let_go();
     for (const picture of pictures) {
-      const matching = (node) => wanted !== "" && (node.title.toLowerCase().includes(wanted) || node.id.toLowerCase() === wanted);
+      const matching = (node) => wanted !== "" && (node.name.toLowerCase().includes(wanted) || node.id.toLowerCase() === wanted);
       picture.found = picture.told.nodes.flatMap((node, number) => (matching(node) ? [number] : []));
       picture.mark(picture.found);
     }
