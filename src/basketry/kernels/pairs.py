@@ -95,9 +95,10 @@ def count_pairs(
     unordered (a < b). With it pairs are ordered: the count is of baskets i with a in i, b in `partner[i]` and a != b; the group
     and the mark are those of i.
 
-    Cost: one increment a co-occurrence (about 5 ns on a 2.4 GHz core) on counters of `16 * n_items` bytes a thread. Memory: two
-    int32 an item occurrence and two int64 a basket, plus the pairs that pass the floors, twice while they are put together.
-    Limits: 2**31 - 2 baskets and items. An interrupt takes effect after the block under way, some milliseconds.
+    Cost: one increment a co-occurrence (about 5 ns on a 2.4 GHz core) on counters of at most 16 bytes an item and thread.
+    Memory: two int32 an item occurrence and 12 bytes a basket, plus the pairs that pass the floors (to twice over while they
+    outgrow 2**27). Limits: 2**31 - 2 baskets and items. An interrupt takes effect after the block under way, some
+    milliseconds.
     Raises ValueError for arrays that break any of the above.
     """
     n = len(indptr) - 1
