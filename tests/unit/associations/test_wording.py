@@ -6,7 +6,7 @@ import math
 
 import polars as pl
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from basketry.associations.wording import figures, parse, sentence, verdict_figures, verdict_sentence, with_sentences
@@ -15,6 +15,7 @@ from basketry.core.errors import RequestError
 from basketry.core.tables import KINDS, VERDICTS, Associations
 
 LANGUAGES = ("en", "zh")
+untimed = settings(deadline=None)  # the first sentence of a language compiles its grammars
 SHARES = ("confidence", "strength", "stability", "q")
 CONTRAST = ("contrast", "contrast_low", "contrast_high")
 RATIOS = ("lift", "adjusted_lift", "adjusted_low", "adjusted_high", "similarity", *CONTRAST)
@@ -117,6 +118,7 @@ def assert_rounds(name: str, stated: float, row: dict) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+@untimed
 @given(row=rows(), title=titles, other=titles)
 @example(row=ROW, title="", other="")
 def test_every_edge_reads_back(language, row, title, other):
@@ -128,6 +130,7 @@ def test_every_edge_reads_back(language, row, title, other):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+@untimed
 @given(row=rows(), title=titles, other=titles)
 def test_every_verdict_reads_back(language, row, title, other):
     read = parse(verdict_sentence(row, title, other, language), language)
@@ -148,6 +151,7 @@ CONCLUSION = {
 }
 
 
+@untimed
 @given(row=rows(complete=True))
 def test_nothing_known_is_kept_back(row):
     assert set(figures(row)) - {"antecedents"} == EVIDENCE[row["kind"]]
@@ -160,6 +164,7 @@ def test_the_last_chance_that_is_stated():
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+@untimed
 @given(row=rows(), title=titles, other=titles)
 def test_a_sentence_is_one_line_of_text(language, row, title, other):
     for said in (sentence(row, title, other, language), verdict_sentence(row, title, other, language)):
@@ -168,12 +173,14 @@ def test_a_sentence_is_one_line_of_text(language, row, title, other):
         assert "\u202e" not in said
 
 
+@untimed
 @given(title=titles, other=titles)
 def test_two_titles_never_look_the_same(title, other):
     assert (quoted(title) == quoted(other)) == (title == other)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+@untimed
 @given(row=rows(), at=st.integers(0), mark=st.sampled_from("0123456789.,%∞-eE “”\\x个"))
 def test_a_tampered_sentence_is_refused_or_says_what_it_says(language, row, at, mark):
     said = sentence(row, "Milk", "Bread", language)
