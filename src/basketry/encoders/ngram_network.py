@@ -27,7 +27,7 @@ DIM: Final = 512
 _BLOCKS: Final = 17  # token i is row i // 17 of embedding block i % 17
 _WIDTH: Final = 256  # channels of one branch
 _BRANCHES: Final = ((2, 0), (3, 1), (5, 2))  # width of the window, tokens of it to the left
-_REACH: Final = 4  # tokens to either side that a token's features can depend on
+_GAP: Final = 2  # blanks between texts: as far as any window reaches
 _LARGEST_KEY: Final = 2**62
 
 
@@ -57,10 +57,10 @@ class NgramNetwork:
         """
         lengths = np.fromiter(map(len, tokens), dtype=np.int64, count=len(tokens))
         ids = np.fromiter(chain.from_iterable(tokens), dtype=np.int64, count=int(lengths.sum()))
-        # Texts stand in one row with four blanks (code 0) around each, so that no window sees two texts.
-        places = np.arange(len(ids)) + np.repeat(np.arange(1, len(lengths) + 1) * _REACH, lengths)
+        # Texts stand in one row with blanks (code 0) around each, so that no window sees two texts.
+        places = np.arange(len(ids)) + np.repeat(np.arange(1, len(lengths) + 1) * _GAP, lengths)
         vocabulary, inverse = np.unique(ids, return_inverse=True)
-        codes = np.zeros(places[-1] + 1 + _REACH, dtype=np.int64)
+        codes = np.zeros(places[-1] + 1 + _GAP, dtype=np.int64)
         codes[places] = inverse + 1
         features, window = self._features(vocabulary, codes, places)
         ends = np.concatenate([[0], np.cumsum(lengths)])

@@ -83,6 +83,13 @@ def test_products_of_one_text_are_alike_and_the_popular_comes_first() -> None:
     ]
 
 
+def test_of_many_products_of_one_text_the_popular_are_the_neighbours() -> None:
+    document = np.array([0, 0, 0, 0, 0, 1], dtype=np.int32)
+    pairs = Similar(k=2).fit(PLANE, document, RUN, popularity=np.array([1, 8, 2, 9, 3, 0]))
+    assert _edges(pairs)[:2] == [(0, 3, 1.0), (0, 1, 1.0)]
+    assert _edges(pairs)[-2:] == [(5, 3, 0.6), (5, 1, 0.6)]
+
+
 def test_without_products_or_texts_there_are_no_edges() -> None:
     for document in ([], [-1, -1], [2]):
         assert _edges(Similar().fit(PLANE, np.array(document, dtype=np.int32), RUN)) == []

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from basketry.core.errors import EncoderError
 from basketry.core.protocols import Run
+from basketry.encoders.ngram_network import _windows
 from basketry.encoders.universal import UniversalEncoder
 
 TEXTS = [
@@ -58,6 +59,15 @@ def test_texts_that_do_not_fit_one_pass_are_as_good_as_those_that_do(encoder: Un
     long = [" ".join(f"word{number * 7 % 101}" for number in range(start, start + 9_000)) for start in (0, 5, 9)]
     together = encoder.encode(long)
     assert np.abs(together - np.concatenate([encoder.encode([text]) for text in long])).max() <= 1e-5
+
+
+def test_windows_are_told_apart_however_many_there_are() -> None:
+    codes = np.zeros(20, dtype=np.int64)
+    codes[2:7] = [1, 2, 3, 4, 65_535]
+    codes[10:15] = [9, 2, 3, 4, 65_535]  # differs in the first of five: 65,536 ** 4 is past 64 bits
+    numbered, members = _windows(codes, np.array([4, 12]), width=5, left=2)
+    assert sorted(members.tolist()) == [[1, 2, 3, 4, 65_535], [9, 2, 3, 4, 65_535]]
+    assert sorted(numbered[[4, 12]].tolist()) == [1, 2]
 
 
 def test_threads_do_not_change_the_meaning(encoder: UniversalEncoder) -> None:
