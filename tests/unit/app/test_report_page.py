@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from basketry.app import charts, graph_picture
-from basketry.app.graph_picture import TALL, WIDE, choose, draw, strongest_pairs, text_width, wrapped
+from basketry.app.graph_picture import TALL, WIDE, Canvas, choose, draw, strongest_pairs, text_width, wrapped
 from basketry.app.report_page import ReportData, render
 from basketry.app.report_words import WORDS
 from basketry.core.tables import Associations, Metrics
@@ -390,7 +390,10 @@ def test_without_complements_other_verdicts_stand_in():
     assert sorted(drawn) == ["a", "b"] and rows.height == 1
 
 
-@pytest.mark.parametrize("canvas", [WIDE, TALL], ids=lambda canvas: canvas.name)
+NARROW = Canvas("narrow", 240, 200, 6, 8, 150)
+
+
+@pytest.mark.parametrize("canvas", [WIDE, TALL, NARROW], ids=lambda canvas: canvas.name)
 def test_no_label_covers_another_and_all_stay_inside(data, canvas):
     picture = draw(strongest_pairs(data.associations), data.products, sentence, canvas)
     nodes, canvas = picture.nodes, picture.canvas
