@@ -100,19 +100,17 @@ class IngestResult:
         """One row a source: rows and money in, kept, netted, quarantined."""
         import polars as pl
 
-        names = ("table", "name", "status", "rows", "kept", "quarantined")
-        names += ("money", "money_kept", "money_netted", "money_quarantined")
-        return pl.DataFrame(
-            [{name: getattr(source, name) for name in names} for source in self.sources], infer_schema_length=None
-        )
+        names = ["table", "name", "status", "rows", "kept", "quarantined"]
+        names += ["money", "money_kept", "money_netted", "money_quarantined"]
+        rows = [{name: getattr(source, name) for name in names} for source in self.sources]
+        return pl.DataFrame(rows, infer_schema_length=None)
 
     def rules(self) -> pl.DataFrame:
         """One row a source and rule that was broken: how often, how many rows it took, and an example."""
         import polars as pl
 
-        rows = [
-            {"table": one.table, "name": one.name, **vars(count)} for one in self.sources for count in one.counts if count.broke
-        ]
+        pairs = [(one, count) for one in self.sources for count in one.counts if count.broke]
+        rows = [{"table": one.table, "name": one.name, **vars(count)} for one, count in pairs]
         schema = {"table": pl.String, "name": pl.String, "rule": pl.String, "verb": pl.String}
         return pl.DataFrame(rows, {**schema, "broke": pl.Int64, "took": pl.Int64, "why": pl.String, "example": pl.String})
 
@@ -121,8 +119,8 @@ def ingest(shop_folder: Path, request: IngestRequest) -> IngestResult:
     """Read, clean and commit the sources of a shop, all or nothing.
 
     A file that is known, with the mapping and rules it was cleaned with, changes nothing. Catalogues replace the older; order
-    lines and promotions add up. A changed mapping, or changed rules, cleans a known file anew. A killed run leaves the tables as
-    they were, and the next one starts over.
+    lines and promotions add up. A changed mapping, or changed rules, cleans a known file anew; a changed catalogue does not, so
+    give `again` to have orphans judged by it. A killed run leaves the tables as they were, and the next one starts over.
     """
     from basketry.data.adapters import with_adapter
     from basketry.data.shopfile import load

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import dataframely as dy
 
 from basketry.core.errors import DataError, SourceFormat
-from basketry.core.protocols import Parquet, Relation
+from basketry.core.protocols import Engine, Parquet, Relation
 from basketry.core.tables import MONEY_SCALE
 from basketry.core.telemetry import span
 from basketry.data import clock
@@ -56,10 +57,11 @@ class Sums(dy.Schema):
 
 
 class Days(dy.Schema):
-    """Local days with lines, and how many lines."""
+    """Local days with lines, how many and for how much; one row without a day for a table that has none."""
 
-    day = dy.Date()
+    day = dy.Date(nullable=True)
     n = dy.Int64()
+    money = dy.Decimal(38, MONEY_SCALE)
 
 
 @dataclass(frozen=True)
@@ -122,13 +124,14 @@ def clean(one: Input, raw: Raw, desk: Desk) -> Cleaned:
     rows or money not close.
     """
     work = _Work(one, raw, desk)
-    with span(f"checking {one.name}"):
-        work.take_totals()
-        work.find_rows()
-        marks = work.mark()
-    work.refuse_if_unreadable(marks)
-    with span(f"writing {one.source.table}"):
-        return work.write(marks)
+    with closing(work):
+        with span(f"checking {one.name}"):
+            work.take_totals()
+            work.find_rows()
+            marks = work.mark()
+        work.refuse_if_unreadable(marks)
+        with span(f"writing {one.source.table}"):
+            return work.write(marks)
 
 
 class _Work:
@@ -143,6 +146,7 @@ class _Work:
         self.relations: dict[str, Relation] = {"raw": raw.relation, **desk.known}
         self.beside: list[str] = ["known"] if catalogue else []
         self.came = Volume(0, Decimal(0))
+        self.open: Engine | None = None
 
     def take_totals(self) -> None:
         """Rows and money that came in, the span of time, and the pseudonyms of the customers."""
@@ -150,7 +154,7 @@ class _Work:
         self.came = Volume(int(totals["n"].sum()), Decimal(totals["money"].sum()))
         path = self._path("pseudonyms")
         write_pseudonyms(self.desk.key, totals["customer"].drop_nulls(), path)
-        self.relations["pseudonyms"] = Parquet((path,))
+        self._beside(pseudonyms=path)
         if self.table == "order_lines":
             first, last = totals["first"].min(), totals["last"].max()
             assert isinstance(first, dt.datetime | None) and isinstance(last, dt.datetime | None)
@@ -174,18 +178,21 @@ class _Work:
             candidates = self._read(Candidates, self.stages.candidates(self.beside))
             path = self._path("offsets")
             net(candidates).write_parquet(path)
-            self.relations["offsets"] = Parquet((path,))
+            self._beside(offsets=path)
             self.beside.append("offsets")
         if "outlier" in names:
             light = [name for name in self.beside if name == "offsets"]
-            self._rows("outlier", self.stages.outliers(light))
+            counts = self._path("unit_counts")
+            self._write(self.stages.unit_counts(light), counts)
+            self._beside(unit_counts=counts)
+            self._rows("outlier", self.stages.outliers())
 
     def mark(self) -> dy.DataFrame[Marks]:
         """Which rows break which rules."""
         now = f"TIMESTAMP '{self.desk.now.astimezone(dt.UTC).replace(tzinfo=None).isoformat(sep=' ')}'"
         path = self._path("marks")
         self._write(self.stages.marks(self.rules, self.beside, now), path)
-        self.relations["marks"] = Parquet((path,))
+        self._beside(marks=path)
         grouped = "SELECT mask, count(*) AS n, min(row) AS row, arg_min(shown, row) AS shown FROM stored.marks GROUP BY mask"
         return self._read(Marks, f"{grouped} ORDER BY row")
 
@@ -203,23 +210,15 @@ class _Work:
 
     def write(self, marks: dy.DataFrame[Marks]) -> Cleaned:
         """Write both files and close the account."""
-        sets_aside = sum(1 << bit for bit, rule in enumerate(self.rules) if rule.sets_aside)
-        aside = self._path("aside")
-        self._write(f"SELECT row, mask FROM stored.marks WHERE mask & {sets_aside} <> 0", aside)
-        self.relations["aside"] = Parquet((aside,))
         light = [name for name in self.beside if name == "offsets"]
         kept, bad = self._path(self.table), self._path("quarantine")
-        lines = self.table == "order_lines"
-        self._write(self.stages.kept(light), kept)
-        self._write(self.stages.quarantined(self.rules, light) + " ORDER BY row", bad)
-        self.relations |= {"kept": Parquet((kept,)), "bad": Parquet((bad,))}
-        held = self._sums("stored.kept", "amount" if lines else "0")
-        put = self._sums("stored.bad", "money" if lines else "0")
-        netted = Decimal(0)
-        if "offsets" in self.relations:
-            rows = "stored.offsets AS o WHERE NOT EXISTS (SELECT 1 FROM stored.aside AS a WHERE a.row = o.row)"
-            netted = self._sums(rows, "amount_off").money
-        days = self._read(Days, "SELECT day, count(*) AS n FROM stored.kept GROUP BY day ORDER BY day") if lines else None
+        self._write(self.stages.kept(self.rules, light), kept)
+        self._write(self.stages.quarantined(self.rules) + " ORDER BY row", bad)
+        self._beside(kept=kept, bad=bad)
+        days = self._read(Days, self._by_day())
+        held = Volume(int(days["n"].sum()), Decimal(days["money"].sum()))
+        put = self._sums("SELECT money FROM stored.bad" if self.table == "order_lines" else "SELECT 0 AS money FROM stored.bad")
+        netted = self._sums(self.stages.netted(self.rules)).money if "offsets" in self.relations else Decimal(0)
         self._close(held, put, netted)
         return Cleaned(
             kept if held.rows else None,
@@ -229,7 +228,7 @@ class _Work:
             put,
             netted,
             self._counts(marks),
-            () if days is None else tuple(days.iter_rows()),
+            tuple(days.filter(days["day"].is_not_null()).select("day", "n").iter_rows()),
         )
 
     def _close(self, held: Volume, aside: Volume, netted: Decimal) -> None:
@@ -259,27 +258,41 @@ class _Work:
     def _rows(self, name: str, sql: str) -> None:
         path = self._path(name)
         if self._write(sql, path):
-            self.relations[name] = Parquet((path,))
+            self._beside(**{name: path})
             self.beside.append(name)
 
-    def _sums(self, rows: str, money: str) -> Volume:
-        sums = f"SELECT count(*) AS n, CAST(coalesce(sum({money}), 0) AS DECIMAL(38, 4)) AS money FROM {rows}"
+    def _by_day(self) -> str:
+        lines = self.table == "order_lines"
+        day, money = ("day", "sum(amount)") if lines else ("CAST(NULL AS DATE)", "0")
+        sums = f"count(*) AS n, CAST({money} AS DECIMAL(38, 4)) AS money"
+        return f"SELECT {day} AS day, {sums} FROM stored.kept GROUP BY 1 ORDER BY 1"
+
+    def _sums(self, rows: str) -> Volume:
+        sums = f"SELECT count(*) AS n, CAST(coalesce(sum(money), 0) AS DECIMAL(38, 4)) AS money FROM ({rows})"
         n, total = self._read(Sums, sums).row(0)
         return Volume(n, total)
 
     def _read(self, contract: type[S], sql: str) -> dy.DataFrame[S]:
-        engine = self.desk.engine(self.relations)
-        try:
-            return engine.read(contract, sql, {})
-        finally:
-            engine.close()
+        return self._engine().read(contract, sql, {})
 
     def _write(self, sql: str, path: Path) -> int:
-        engine = self.desk.engine(self.relations)
-        try:
-            return engine.write(sql, {}, path)
-        finally:
-            engine.close()
+        return self._engine().write(sql, {}, path)
+
+    def _beside(self, **paths: Path) -> None:
+        """Let later steps see what was written; the engine is opened anew when next needed."""
+        self.relations |= {name: Parquet((path,)) for name, path in paths.items()}
+        self.close()
+
+    def _engine(self) -> Engine:
+        if self.open is None:
+            self.open = self.desk.engine(self.relations)
+        return self.open
+
+    def close(self) -> None:
+        """Give the engine back."""
+        if self.open is not None:
+            self.open.close()
+            self.open = None
 
     def _path(self, name: str) -> Path:
         return self.desk.staging / f"{self.one.id}-{self.table}-{name}.parquet"

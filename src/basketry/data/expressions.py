@@ -73,7 +73,7 @@ def date_sql(column: Column, columns: Mapping[str, Kind], source: Source) -> str
     """SQL for a local day; NULL where it cannot be read."""
     match column:
         case Week(name, begins):
-            number = f"TRY_CAST({_own_text(name, columns[name])} AS INTEGER)"
+            number = f"TRY_CAST({_own_text(name, columns[name])} AS SMALLINT)"
             monday = f"DATE '{begins.isoformat()}' - {begins.weekday()}"
             return f"greatest(DATE '{begins.isoformat()}', {monday} + 7 * ({number} - 1))"
     text = text_sql(column, columns)

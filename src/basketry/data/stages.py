@@ -10,6 +10,7 @@ checked  beside each row, what other tables say of it
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 KEYS: Final = {"products": ("product_id",), "promotions": ("product_id", "store_id", "first_day")}
 _DISCOUNTS: Final = ("loyalty_discount", "coupon_discount", "coupon_match_discount")
+_SENSIBLE: Final = "TIMESTAMP '1900-01-01' AND TIMESTAMP '2199-12-31'"
 _NO_MONEY: Final = "CAST(NULL AS DECIMAL(18, 4))"
 
 
@@ -67,7 +69,8 @@ class Stages:
         for name in sorted(TABLES[self.source.table]):
             column = mapping.get(name)
             if name == "ts" and column is not None:
-                found.append(f"{naive_sql(column, self.columns, self.source)[0]} AS ts_naive")
+                naive = naive_sql(column, self.columns, self.source)[0]
+                found.append(f"CASE WHEN {naive} BETWEEN {_SENSIBLE} THEN {naive} END AS ts_naive")
             elif name == "first_day" and column is not None:
                 found.append(f"{date_sql(column, self.columns, self.source)} AS first_day")
             elif name in NUMBERS:
@@ -107,7 +110,7 @@ class Stages:
         volume = ", ".join(literal(value) for value in self.rules.thousandths)
         by_volume = "coalesce(volume.product_id IS NOT NULL, false)" if self._volume() else "false"
         below = f"CAST(amount_read AS DOUBLE) < {self.rules.thousandths_below!r} * CAST(units_read AS DOUBLE)"
-        flags = [f"{self._within(name, beside)} AS {name}" for name in ("repeated", "already", "outlier")]
+        flags = [f"{self._within(name, beside)} AS {name}" for name in ("repeated", "already")]
         netted = "offsets" in beside
         offsets = ["units_off", "amount_off", "outcome"] if netted else []
         cancelling = f"starts_with(order_id, {literal(self.rules.cancellation_prefix)})" if netted else "false"
@@ -128,7 +131,11 @@ class Stages:
         units = "CAST(units_read / 1000 AS DECIMAL(18, 3))"
         plain = "units_read - coalesce(units_off, 0)" if netted else "units_read"
         amount = "amount_read - coalesce(amount_off, 0)" if netted else "amount_read"
-        return f"SELECT *, CASE WHEN in_thousandths THEN {units} ELSE {plain} END AS units, {amount} AS amount FROM ({lines})"
+        whole = f"SELECT *, CASE WHEN in_thousandths THEN {units} ELSE {plain} END AS units, {amount} AS amount FROM ({lines})"
+        if "outlier" not in beside:
+            return f"SELECT *, false AS outlier FROM ({whole})"
+        far = "stored.outlier AS far ON far.product_id = w.product_id AND far.units = w.units"
+        return f"SELECT w.*, far.units IS NOT NULL AS outlier FROM ({whole}) AS w LEFT JOIN {far}"
 
     def totals(self) -> str:
         """Rows, money and first and last time of each customer."""
@@ -173,15 +180,23 @@ class Stages:
             "ORDER BY customer, product_id, ts, row"
         )
 
-    def outliers(self, beside: Collection[str]) -> str:
-        """Rows whose units are far from the median of their product, in logarithms, by its median absolute deviation."""
+    def unit_counts(self, beside: Collection[str]) -> str:
+        """How often each number of units occurs for each product."""
+        rows = f"FROM ({self.checked(beside)}) WHERE units > 0 AND product_id IS NOT NULL"
+        return f"SELECT product_id, units, count(*) AS n {rows} GROUP BY product_id, units"
+
+    def outliers(self) -> str:
+        """Products and units far from the product's median, in logarithms, by its median absolute deviation (lower medians)."""
         mads, floor = self.rules.outlier_mads, self.rules.outlier_floor
-        lines = f"SELECT {ROW} AS row, product_id, CAST(units AS DOUBLE) AS units FROM ({self.checked(beside)}) WHERE units > 0"
-        wide = f"SELECT product_id FROM ({lines}) GROUP BY product_id HAVING max(ln(units)) - min(ln(units)) > {mads * floor!r}"
-        logs = f"SELECT row, product_id, ln(units) AS x FROM ({lines}) WHERE product_id IN ({wide})"
-        middle = f"SELECT row, product_id, x - median(x) OVER (PARTITION BY product_id) AS d FROM ({logs})"
-        spread = f"SELECT row, abs(d) AS d, median(abs(d)) OVER (PARTITION BY product_id) AS mad FROM ({middle})"
-        return f"SELECT row FROM ({spread}) WHERE d > {mads!r} * greatest(1.4826 * mad, {floor!r})"
+        apart = f"max(CAST(units AS DOUBLE)) > {math.exp(mads * floor):e} * min(CAST(units AS DOUBLE))"
+        products = f"SELECT product_id FROM stored.unit_counts GROUP BY product_id HAVING {apart}"
+        logs = "SELECT product_id, units, n, ln(CAST(units AS DOUBLE)) AS x FROM stored.unit_counts"
+        wide = f"{logs} WHERE product_id IN ({products})"
+        middle = f"SELECT product_id, {_median('x')} AS m FROM ({_running(wide, 'x')}) GROUP BY product_id"
+        away = f"SELECT product_id, units, n, abs(x - m) AS d FROM ({wide}) JOIN ({middle}) AS middle USING (product_id)"
+        spread = f"SELECT product_id, {_median('d')} AS mad FROM ({_running(away, 'd')}) GROUP BY product_id"
+        far = f"d > {mads!r} * greatest(1.4826 * mad, {floor!r})"
+        return f"SELECT product_id, units FROM ({away}) JOIN ({spread}) AS spread USING (product_id) WHERE {far}"
 
     def marks(self, rules: Sequence[Rule], beside: Collection[str], now: str) -> str:
         """Rows that break any rule: a bit a rule, and the text the first of them would quote."""
@@ -192,11 +207,11 @@ class Stages:
         rows = f"SELECT *, CAST({mask} AS BIGINT) AS mask FROM ({self.checked(beside)})"
         return f"SELECT {ROW} AS row, mask, CASE {shown} END AS shown FROM ({rows}) WHERE mask <> 0"
 
-    def kept(self, beside: Collection[str]) -> str:
+    def kept(self, rules: Sequence[Rule], beside: Collection[str]) -> str:
         """The rows that broke no rule that sets aside, as their contract wants them."""
         lineage = f"SELECT {literal(self.id)} AS source, {ROW} AS row"
         rest = f"FROM ({self.checked(beside)}) AS one"
-        aside = f"NOT EXISTS (SELECT 1 FROM stored.aside AS a WHERE a.row = one.{ROW})"
+        aside = f"NOT EXISTS (SELECT 1 FROM ({self._aside(rules)}) AS a WHERE a.row = one.{ROW})"
         match self.source.table:
             case "products":
                 names = ("product_id", "title", "description", "brand", "department", "category", "subcategory", "size")
@@ -209,7 +224,7 @@ class Stages:
             f"{rest} LEFT JOIN stored.pseudonyms AS known ON known.customer = one.customer WHERE {aside}"
         )
 
-    def quarantined(self, rules: Sequence[Rule], beside: Collection[str]) -> str:
+    def quarantined(self, rules: Sequence[Rule]) -> str:
         """The other rows, each with its rules and its record; customers by pseudonym only."""
         bits = [(1 << bit, literal(rule.name)) for bit, rule in enumerate(rules) if rule.sets_aside]
         first = " ".join(f"WHEN a.mask & {bit} <> 0 THEN {name}" for bit, name in bits)
@@ -225,9 +240,18 @@ class Stages:
             f"CASE {first} END AS rule, string_split(concat_ws(',', {every}), ',') AS rules, "
             f"{'amount_read' if lines else _NO_MONEY} AS money, "
             f"coalesce({MALFORMED}, CAST(to_json(struct_pack({', '.join(packed)})) AS VARCHAR)) AS record "
-            f"FROM ({self.checked(beside)}) AS one JOIN stored.aside AS a ON a.row = one.{ROW}"
+            f"FROM ({self.typed()}) AS one JOIN ({self._aside(rules)}) AS a ON a.row = one.{ROW}"
             + (" LEFT JOIN stored.pseudonyms AS known ON known.customer = one.customer" if lines else "")
         )
+
+    def netted(self, rules: Sequence[Rule]) -> str:
+        """What cancellations took off lines that are kept."""
+        gone = f"EXISTS (SELECT 1 FROM ({self._aside(rules)}) AS a WHERE a.row = o.row)"
+        return f"SELECT amount_off AS money FROM stored.offsets AS o WHERE NOT {gone}"
+
+    def _aside(self, rules: Sequence[Rule]) -> str:
+        sets_aside = sum(1 << bit for bit, rule in enumerate(rules) if rule.sets_aside)
+        return f"SELECT row, mask FROM stored.marks WHERE mask & {sets_aside} <> 0"
 
     def _volume(self) -> bool:
         return self.catalogue and bool(self.rules.thousandths)
@@ -236,10 +260,21 @@ class Stages:
         return f"{name}_rows.row IS NOT NULL" if name in beside else "false"
 
     def _joins(self, beside: Collection[str]) -> str:
-        sets = [name for name in ("repeated", "already", "outlier") if name in beside]
+        sets = [name for name in ("repeated", "already") if name in beside]
         joins = [f"LEFT JOIN stored.{name} AS {name}_rows ON {name}_rows.row = line.{ROW}" for name in sets]
         if "offsets" in beside:
             joins.append(f"LEFT JOIN stored.offsets AS offsets ON offsets.row = line.{ROW}")
         if "known" in beside:
             joins.append("LEFT JOIN (SELECT product_id FROM stored.products) AS known ON known.product_id = line.product_id")
         return " ".join(joins)
+
+
+def _running(rows: str, value: str) -> str:
+    """Rows of (product_id, n, value) with the count up to each value, and over all values, of its product."""
+    upto = f"sum(n) OVER (PARTITION BY product_id ORDER BY {value} RANGE UNBOUNDED PRECEDING) AS upto"
+    return f"SELECT *, {upto}, sum(n) OVER (PARTITION BY product_id) AS whole FROM ({rows})"
+
+
+def _median(value: str) -> str:
+    """The lower median of `_running` rows: the least value up to which lie at least half."""
+    return f"min(CASE WHEN 2 * upto >= whole THEN {value} END)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 import nanoarrow
@@ -56,8 +56,8 @@ def _from(relation: Relation) -> str:
 class DuckEngine:
     """An `Engine` over relations in files.
 
-    `relations` become views `stored.NAME`. `threads` and `memory` (for instance "700MB") bound what DuckDB takes; beyond the memory
-    it spills into `spill`, a folder that must exist.
+    `relations` become views `stored.NAME`. `threads` and `memory` (for instance "700MB") bound what DuckDB takes; beyond the
+    memory it spills into `spill`, a folder that must exist.
     """
 
     def __init__(
@@ -82,15 +82,17 @@ class DuckEngine:
     def read(self, contract: type[S], sql: str, params: Params) -> dy.DataFrame[S]:
         """Run `sql` and prove the whole result."""
         with self._wrapped(sql):
-            frame = pl.DataFrame(self._cursor().sql(sql, params=dict(params)))
-        return contract.validate(_ordered(frame, contract), cast=True)
+            batches = [_frame(batch) for batch in nanoarrow.ArrayStream(self._cursor().sql(sql, params=dict(params)))]
+        if not batches:
+            return contract.create_empty()
+        return contract.validate(_ordered(pl.concat(batches), contract), cast=True)
 
     def stream(self, contract: type[S], sql: str, params: Params, rows: int) -> Iterator[dy.DataFrame[S]]:
         """Run `sql` and prove the result frame by frame; keys are proved within a frame only."""
         held: list[pl.DataFrame] = []
         with self._wrapped(sql):
             for batch in nanoarrow.ArrayStream(self._cursor().sql(sql, params=dict(params))):
-                held.append(pl.Series(batch).struct.unnest())
+                held.append(_frame(batch))
                 if sum(map(len, held)) >= rows:
                     yield contract.validate(_ordered(pl.concat(held), contract), cast=True)
                     held = []
@@ -102,7 +104,9 @@ class DuckEngine:
         with self._wrapped(sql):
             target = _literal(str(path))
             result = (
-                self._cursor().execute(f"COPY ({sql}) TO {target} (FORMAT parquet, COMPRESSION zstd)", dict(params)).fetchone()
+                self._cursor()
+                .execute(f"COPY ({sql}) TO {target} (FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd)", dict(params))
+                .fetchone()
             )
         return int(result[0]) if result else 0
 
@@ -146,6 +150,11 @@ class DuckEngine:
 
 def _first_line(error: duckdb.Error) -> str:
     return str(error).strip().split("\n\n")[0].replace("\n", " ")[:600]
+
+
+def _frame(batch: Any) -> pl.DataFrame:
+    """One Arrow batch. Polars could take the whole stream itself, but then DuckDB complains of leaks when the process ends."""
+    return pl.Series(batch).struct.unnest()
 
 
 def _ordered(frame: pl.DataFrame, contract: type[dy.Schema]) -> pl.DataFrame:
