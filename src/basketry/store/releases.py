@@ -82,10 +82,9 @@ class ReleaseStore:
         """
         with locked(self.shop, "build"):
             root = self.shop / "releases"
-            durable.make_folder(
-                root
-            )  # which flushes the shop folder: a killed run may have shown a `current` not yet on the disk
+            durable.make_folder(root)  # flushes the shop folder, where a killed run may have left `current` unflushed
             with durable.guarded(root, "clear"):
+                durable.sync(root)
                 for left in root.glob(f"{_STAGING}*"):
                     durable.remove_folder(left)
                 folder = root / f"{_STAGING}{os.urandom(4).hex()}"
