@@ -36,9 +36,9 @@ class Shop:
     @cached_property
     def settings(self) -> ShopFile:
         """`shop.toml`, read once."""
-        from basketry.data.shopfile import read_shopfile
+        from basketry.data.shopfile import load
 
-        return read_shopfile(self.folder / "shop.toml")
+        return load(self.folder)
 
     @cached_property
     def tables(self) -> TableStore:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -14,6 +14,7 @@ from basketry.associations.history import History, Pairs
 from basketry.associations.lookahead import Catalogue, Lookahead, read_baskets
 from basketry.associations.measures import measures
 from basketry.associations.semantic import Similar
+from basketry.associations.similarity import learn_weights
 from basketry.associations.verdict import Contrast, Findings, Tally, VerdictRule, contrast
 from basketry.core.tables import Associations, Metrics
 from basketry.core.telemetry import span
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
     import dataframely as dy
     import numpy.typing as npt
 
+    from basketry.associations.baskets import BasketMatrix
     from basketry.associations.edges import Edges
     from basketry.associations.lookahead import Proof
     from basketry.associations.semantic import SimilarPairs
+    from basketry.associations.similarity import LearnedWeights
     from basketry.associations.strength import StrengthModel
     from basketry.core.protocols import Run
     from basketry.data.dataset import Dataset
@@ -40,13 +43,17 @@ TESTED: Final = ("adjusted_lift", "adjusted_low", "adjusted_high", "p", "q", "st
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """What was learned: the edges, the model behind `strength` (None where the history is too short) and how well it does."""
+    """What was learned: the edges, the model behind `strength` (None where the history is too short) and how well it does.
+
+    `recall`: of the neighbour search, 1 where it was exact. `weights`: of the similarity, where they were asked for.
+    """
 
     associations: dy.DataFrame[Associations]
     metrics: dy.DataFrame[Metrics]
     strength: StrengthModel | None
     together: Edges
     recall: float
+    weights: LearnedWeights | None
 
 
 @dataclass(frozen=True)
@@ -63,8 +70,12 @@ class AssociationGraph:
         """Count, test, compare, fuse and judge everything known to `dataset`; `product_ids` are in the order of codes."""
         n = len(product_ids)
         earlier = dataset.before(dataset.as_of - 2 * dt.timedelta(days=self.lookahead.strength.horizon_days))
-        popularity = np.bincount(read_baskets(earlier, n).items, minlength=n)  # breaks ties; known before any hold-out
-        similar = self.similar.fit(catalogue.vectors, catalogue.document, run, popularity)
+        past = self.together.kept(read_baskets(earlier, n))  # known before any hold-out
+        learned = self._learned(past, catalogue, run) if self.similar.metric == "weighted" else None
+        likeness = self.similar if learned is None or learned.wins else replace(self.similar, metric="cosine")
+        weights = learned.weights if learned is not None and learned.wins else None
+        popularity = np.bincount(past.items, minlength=n)
+        similar = likeness.fit(catalogue.vectors, catalogue.document, run, popularity, weights)
         proof = self.lookahead.fit(dataset, catalogue, (similar.a, similar.b), self.together, run)
         baskets = read_baskets(dataset, n)
         edges = {"bought_together": self.together.fit(baskets, run), "bought_next": self.next.fit(baskets, run)}
@@ -80,7 +91,17 @@ class AssociationGraph:
             strength=proof.model if proof else None,
             together=edges["bought_together"],
             recall=similar.recall,
+            weights=learned,
         )
+
+    def _learned(self, past: BasketMatrix, catalogue: Catalogue, run: Run) -> LearnedWeights:
+        """Weights of the similarity from what was bought together, against as many pairs drawn at random."""
+        a, b = (catalogue.document[side] for side in History.of(past, run).edges(self.together.min_customers))
+        rows = (a >= 0) & (b >= 0) & (a != b)
+        positive = np.stack([a[rows], b[rows]], axis=1)
+        sold = catalogue.document[past.items]
+        negative = np.random.default_rng(run.seed).choice(sold[sold >= 0], (len(positive), 2)) if len(positive) else positive
+        return learn_weights(catalogue.vectors, positive, negative[negative[:, 0] != negative[:, 1]], run)
 
 
 @dataclass(frozen=True, eq=False)

@@ -140,10 +140,9 @@ def _window(
 ) -> _Window:
     n = len(catalogue.document)
     known = History.of(counting.kept(read_baskets(dataset.before(cut), n)), run)
-    later = read_baskets(dataset, n, cut.isoformat())
-    pairs = _candidates(known, later, similar, counting.min_customers, run)
+    pairs = _candidates(known, similar, counting.min_customers, run)
     evidence = catalogue.evidence(pairs, known, counting.min_customers)
-    after = History.of(later, run)
+    after = History.of(read_baskets(dataset, n, cut.isoformat()), run)
     cold = (evidence.sold == 0) | (evidence.other_sold == 0)
     launched = cold & (after.sold[pairs.a] > 0) & (after.sold[pairs.b] > 0)
     return _Window(pairs, evidence, after.together(pairs).baskets > 0, launched)
@@ -154,26 +153,24 @@ def read_baskets(dataset: Dataset, n_products: int, since: str = BEGINNING) -> B
     return BasketMatrix.from_frames(dataset.stream(Baskets, "baskets", {"since": since}), n_products)
 
 
-def _candidates(known: History, later: BasketMatrix, similar: tuple[Codes, Codes], min_customers: int, run: Run) -> Pairs:
+def _candidates(known: History, similar: tuple[Codes, Codes], min_customers: int, run: Run) -> Pairs:
     """Pairs worth a question: those with an edge, those whose texts are alike, and pairs drawn at random.
 
-    The random ones take one product in proportion to what it sold before the cut, the other evenly from all that sold by the
-    end of the window: so new products meet old ones. Which pairs are asked about says nothing of the answer.
+    The random ones join a product drawn in proportion to what it sold with one drawn evenly: from all that had sold, and as many
+    from all that had not. Which pairs are asked about depends on nothing that happened after the cut.
     """
     random = np.random.default_rng(run.seed)
-    sold = known.sold + 0.0
-    ever = np.union1d(np.flatnonzero(sold), later.items)
-    drawn = (
-        random.choice(len(sold), MOST_PAIRS, p=sold / max(sold.sum(), 1.0)).astype(np.int32)
-        if sold.any()
-        else np.empty(0, np.int32),
-        random.choice(ever, MOST_PAIRS).astype(np.int32) if sold.any() else np.empty(0, np.int32),
-    )
-    chosen = [drawn]
-    for a, b in (known.edges(min_customers), similar):
+    sold = known.sold.astype(float)
+    chosen = [known.edges(min_customers), similar]
+    for pool in (np.flatnonzero(sold > 0), np.flatnonzero(sold == 0)):
+        if len(pool) and sold.any():
+            popular = random.choice(len(sold), MOST_PAIRS, p=sold / sold.sum())
+            chosen.append((popular.astype(np.int32), random.choice(pool, MOST_PAIRS).astype(np.int32)))
+    picked = []
+    for a, b in chosen:
         rows = np.arange(len(a)) if len(a) <= MOST_PAIRS else random.choice(len(a), MOST_PAIRS, replace=False)
-        chosen.append((a[rows], b[rows]))
-    a, b = (np.concatenate([each[side] for each in chosen]) for side in (0, 1))
+        picked.append((a[rows], b[rows]))
+    a, b = (np.concatenate([each[side] for each in picked]) for side in (0, 1))
     return Pairs.of(a, b, known.baskets.n_products)
 
 

@@ -1,0 +1,103 @@
+"""A published graph, opened for questions: products by id or by words in either language, and the edges of one product."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from basketry.core.errors import NotFound, RequestError
+
+if TYPE_CHECKING:
+    from basketry.core.protocols import Vectors
+    from basketry.store.releases import Release
+
+FILES: Final = ("products.parquet", "associations.parquet", "clusters.parquet", "vectors.safetensors")
+WORDS_FOUND: Final = 8  # products listed when words fit several
+LEAST_MEANING: Final = 0.3  # similarity of a query to a text below which it is no answer
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Products that a search text fits, best first: product_id, title, customers, and `how` they were found."""
+
+    products: pl.DataFrame
+    how: str
+
+
+@dataclass(frozen=True, eq=False)
+class GraphReader:
+    """Reads one release; every file is proved by its checksum before it is opened."""
+
+    release: Release
+
+    @cached_property
+    def products(self) -> pl.DataFrame:
+        """The catalogue with `customers` (null below the privacy floor), `text` and `document`."""
+        return pl.read_parquet(self.release.path("products.parquet"))
+
+    @cached_property
+    def clusters(self) -> pl.DataFrame:
+        """Rows of Clusters."""
+        return pl.read_parquet(self.release.path("clusters.parquet"))
+
+    @cached_property
+    def associations(self) -> pl.DataFrame:
+        """All rows of Associations; a hundred bytes each."""
+        return pl.read_parquet(self.release.path("associations.parquet"))
+
+    @cached_property
+    def vectors(self) -> Vectors:
+        """Vectors of the distinct texts, mapped from the file."""
+        import numpy as np
+
+        from basketry.store.arrays import read_arrays
+
+        return np.asarray(read_arrays(self.release.path("vectors.safetensors"))["vectors"], dtype=np.float32)
+
+    def edges(self, product_id: str) -> pl.DataFrame:
+        """Rows of Associations that begin at one product; reads only the part of the file that holds them."""
+        path = self.release.path("associations.parquet")
+        return pl.scan_parquet(path).filter(pl.col("product_id") == product_id).collect()
+
+    def find(self, text: str, encoder: str, k: int = WORDS_FOUND) -> Found:
+        """Products by id, else by words all of which stand in their text (popular ones first), else by meaning.
+
+        The last finds products described in another language than the question. Raises NotFound if nothing comes near.
+        """
+        words = text.strip().lower().split()
+        if not words:
+            raise RequestError("an empty text finds nothing", "give a product id, or words from its title")
+        catalogue = self.products
+        by_id = catalogue.filter(pl.col("product_id") == text.strip())
+        if len(by_id):
+            return Found(by_id, "id")
+        fits = pl.all_horizontal(pl.col("text").str.contains(rf"\b{_escaped(word)}", literal=False) for word in words)
+        by_words = catalogue.filter(fits).sort("customers", descending=True, nulls_last=True)
+        if len(by_words):
+            return Found(by_words.head(k), "words")
+        return self._by_meaning(text, encoder, k)
+
+    def _by_meaning(self, text: str, encoder: str, k: int) -> Found:
+        from basketry.associations.semantic import nearest
+        from basketry.core.protocols import Run
+        from basketry.encoders.registry import load_encoder
+
+        query = load_encoder(encoder, Run()).encode([text])
+        rows, scores = nearest(self.vectors, query, k)
+        near = pl.DataFrame({"document": rows[0], "score": scores[0]}, schema_overrides={"document": pl.Int32})
+        found = (
+            near.filter(pl.col("score") >= LEAST_MEANING)
+            .join(self.products, on="document", maintain_order="left")
+            .sort("score", "customers", descending=True, nulls_last=True, maintain_order=True)
+        )
+        if found.is_empty():
+            raise NotFound(f"no product fits {text!r}", "try its id, or other words from its title")
+        return Found(found.drop("score").head(k), "meaning")
+
+
+def _escaped(word: str) -> str:
+    """The word as plain text inside a regular expression: what a user types is never a pattern."""
+    return "".join(sign if sign.isalnum() or ord(sign) > 127 else f"\\{sign}" for sign in word)
