@@ -156,8 +156,8 @@ def read_baskets(dataset: Dataset, n_products: int, since: str = BEGINNING) -> B
 def _candidates(known: History, similar: tuple[Codes, Codes], min_customers: int, run: Run) -> Pairs:
     """Pairs worth a question: those with an edge, those whose texts are alike, and pairs drawn at random.
 
-    The random ones join a product drawn in proportion to what it sold with one drawn evenly: from all that had sold, and as many
-    from all that had not. Which pairs are asked about depends on nothing that happened after the cut.
+    The random ones join a product drawn in proportion to what it sold with one drawn evenly: from all that had sold, and as
+    many from all that had not. Which pairs are asked about depends on nothing that happened after the cut.
     """
     random = np.random.default_rng(run.seed)
     sold = known.sold.astype(float)
