@@ -207,12 +207,16 @@ _DOT_COLUMNS: Final = ("verdict", "product_id", "other_id", "similarity", "adjus
 
 
 def panels(metrics: pl.DataFrame, model: str) -> tuple[Panel, ...]:
-    """One panel a metric and slice, in the order of the table; `model` is the release's own."""
+    """One panel a metric and slice, in the order of the table; `model` is the release's own.
+
+    Where it was measured at all, only metrics that set it beside another model are shown: the rest compare nothing with it.
+    """
     import polars.selectors as cs
 
     known = metrics.with_columns(cs.float().fill_nan(None))
     parts = known.partition_by("metric", "slice", maintain_order=True) if known.height else []
-    return tuple(_panel(part, model) for part in parts)
+    found = tuple(_panel(part, model) for part in parts)
+    return tuple(panel for panel in found if panel.ours and len(panel.measures) > 1) or found
 
 
 def _panel(rows: pl.DataFrame, model: str) -> Panel:

@@ -103,15 +103,17 @@ class Picture:
     edges: tuple[Edge, ...]
 
 
-def strongest_pairs(associations: pl.DataFrame) -> pl.DataFrame:
+def strongest_pairs(associations: pl.DataFrame, products: pl.DataFrame) -> pl.DataFrame:
     """One row an unordered pair: its strongest edge, ties to the more confident direction; strongest pair first.
 
-    Adds `weight`, the strength with null as 0. O(n log n): half a million edges take about a second.
+    Adds `weight`, the strength with null as 0, and `across`: not known to be of one category. O(n log n): half a million edges
+    take about a second.
     """
     import polars as pl
 
     a, b = pl.col("product_id"), pl.col("other_id")
-    return (
+    category = products.select("product_id", "category").unique("product_id")
+    pairs = (
         associations.filter(a != b)
         .with_columns(
             weight=pl.col("strength").fill_null(0.0),
@@ -130,20 +132,27 @@ def strongest_pairs(associations: pl.DataFrame) -> pl.DataFrame:
         )
         .unique(["low", "high"], keep="first", maintain_order=True)
     )
+    return (
+        pairs.join(category, on="product_id", how="left", maintain_order="left")
+        .join(category, left_on="other_id", right_on="product_id", how="left", suffix="_of_other", maintain_order="left")
+        .with_columns(across=(pl.col("category") != pl.col("category_of_other")).fill_null(True))
+        .drop("category", "category_of_other")
+    )
 
 
 def choose(pairs: pl.DataFrame, hubs: int, reach: int) -> tuple[list[str], list[str], pl.DataFrame]:
     """The hubs in order of choice, all products to draw (hubs among them), and the pairs to draw.
 
     A hub is chosen greedily: the product whose `reach` strongest complements not yet drawn add up to the most strength, so that
-    the picture covers the shop rather than one corner of it. Where there is no complement, pairs of any verdict stand in.
+    the picture covers the shop rather than one corner of it. Pairs of different categories count first, since that two
+    flavours of one thing sell together is no news; where there are none, all complements do, and failing these all pairs.
     Each hub also brings its most similar substitute. Beside the lines from hubs, the strongest others among the drawn
     products are kept, up to a quarter as many again.
     """
     import polars as pl
 
-    strong = pairs.filter(pl.col("verdict") == "complement")
-    strong = strong if strong.height else pairs
+    complements = pairs.filter(pl.col("verdict") == "complement")
+    strong = next((some for some in (complements.filter("across"), complements) if some.height), pairs)
     neighbours = _neighbours(strong, reach * 4)
     drawn: list[str] = []
     chosen: list[str] = []

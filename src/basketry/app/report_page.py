@@ -31,6 +31,7 @@ ROWS: Final = {"complement": 12, "substitute": 6, "co_trip": 4}
 ROWS_A_PRODUCT: Final = 3
 PALETTE: Final = 8
 CLUSTERS_SHOWN: Final = 8
+MAIN_METRICS: Final = ("average_precision", "calibration_error")
 
 
 @dataclass(frozen=True)
@@ -85,13 +86,14 @@ def render(data: ReportData) -> str:
     Half a million edges take about 3 s of CPU time and half a gigabyte. The page (0.2 to 0.4 MB) does not grow with them: the
     picture, the table and the scatter show a fixed number of pairs.
     """
-    pairs = graph_picture.strongest_pairs(data.associations)
+    pairs = graph_picture.strongest_pairs(data.associations, data.products)
     pictures = [
         graph_picture.draw(pairs, data.products, data.sentence, canvas) for canvas in (graph_picture.WIDE, graph_picture.TALL)
     ]
     colours = _colours(pictures[0])
     titles = _titles(data)
     counts = _counts(data.associations)
+    panels = charts.panels(data.metrics, data.model)
     environment = _environment()
     style, script = _source("report.css"), _source("report.js")
     return environment.get_template("report.html").render(
@@ -103,7 +105,7 @@ def render(data: ReportData) -> str:
         figures=_figures(data),
         counts=counts,
         totals={kind: sum(by_verdict.values()) for kind, by_verdict in counts.items()},
-        verdict_pairs=dict(pairs["verdict"].cast(str).value_counts().iter_rows()),
+        verdict_pairs=_judged(pairs),
         pictures=pictures,
         colours=colours,
         rows=_rows(data, pairs, titles),
@@ -111,7 +113,8 @@ def render(data: ReportData) -> str:
         lift=charts.lift_chart(data.associations),
         scatter=charts.scatter(data.associations),
         titles=titles,
-        panels=charts.panels(data.metrics, data.model),
+        panels=panels,
+        main_panels=[panel for panel in panels if panel.metric in MAIN_METRICS] or panels[:4],
         clusters=_clusters(data.clusters),
         kinds=KINDS,
         verdicts=VERDICTS,
@@ -232,6 +235,14 @@ def _counts(associations: pl.DataFrame) -> dict[str, dict[str, int]]:
     return found
 
 
+def _judged(pairs: pl.DataFrame) -> dict[str, int]:
+    """Pairs by verdict: those bought together often enough to be counted, and those judged on other evidence."""
+    import polars as pl
+
+    judged = pairs.filter(pl.col("baskets").is_not_null() | (pl.col("verdict") != "unknown"))
+    return dict(judged["verdict"].cast(str).value_counts().iter_rows())
+
+
 def _colours(picture: Picture) -> dict[str, int]:
     """A colour number for each of the departments most seen in the picture; the others share the last."""
     seen: dict[str, int] = {}
@@ -249,7 +260,7 @@ def _titles(data: ReportData) -> dict[str, str]:
 def _rows(data: ReportData, pairs: pl.DataFrame, titles: Mapping[str, str]) -> list[Row]:
     """The first pairs of each verdict, no product more than ROWS_A_PRODUCT times within a verdict.
 
-    Strongest first; substitutes, which are pairs not bought together, most alike first.
+    Strongest first; complements across categories before others; substitutes, which are not bought together, most alike first.
     """
     rows: list[Row] = []
     for verdict, most in ROWS.items():
@@ -258,6 +269,8 @@ def _rows(data: ReportData, pairs: pl.DataFrame, titles: Mapping[str, str]) -> l
         ranked = pairs.filter(pairs["verdict"] == verdict)
         if verdict == "substitute":
             ranked = ranked.sort("similarity", descending=True, nulls_last=True, maintain_order=True)
+        if verdict == "complement":
+            ranked = ranked.sort("across", descending=True, maintain_order=True)
         for row in ranked.head(100 * most).iter_rows(named=True):
             ends = (row["product_id"], row["other_id"])
             if any(times.get(end, 0) >= ROWS_A_PRODUCT for end in ends):

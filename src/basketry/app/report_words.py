@@ -7,9 +7,9 @@ from typing import Final
 WORDS: Final[dict[str, tuple[str, str]]] = {
     "title": ("What goes with what", "什么与什么相配"),
     "lead": (
-        "{pairs} pairs of products measured. {complements} truly go together, by the evidence; "
+        "{pairs} pairs of products judged. {complements} truly go together, by the evidence; "
         "{substitutes} compete for the same place in the basket.",
-        "共度量 {pairs} 对商品：其中 {complements} 对有证据表明确实相配，{substitutes} 对在争夺购物篮里的同一个位置。",
+        "共判断 {pairs} 对商品：其中 {complements} 对有证据表明确实相配，{substitutes} 对在争夺购物篮里的同一个位置。",
     ),
     "lead.empty": ("This release holds no associations yet.", "此版本尚无关联。"),
     "release": ("Release", "版本"),
@@ -38,9 +38,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "means.unknown": ("not enough evidence to say", "证据不足，不下结论"),
     "graph.heading": ("The strongest hubs, and what they bring along", "最强的枢纽商品，以及它们带动的商品"),
     "graph.intro": (
-        "Each dot is a product, larger where more customers buy it. Each line is a pair; thicker means stronger. "
-        "Point at a product or a line, or walk with the arrow keys, to read why.",
-        "每个圆点是一种商品，买的顾客越多越大；每条线是一对商品，越粗越强。用鼠标指向圆点或线，或用方向键移动，即可读到理由。",
+        "Each dot is a product, larger where more customers buy it; each line a pair, thicker where stronger. Hubs are chosen "
+        "by what they bring along from other categories. Point at a product or a line, or walk with the arrow keys, to read why.",
+        "每个圆点是一种商品，买的顾客越多越大；每条线是一对商品，越粗越强。枢纽按其带动的其他品类商品选出。"
+        "用鼠标指向圆点或线，或用方向键移动，即可读到理由。",
     ),
     "graph.label": (
         "Association graph. Arrow keys move between products, Enter keeps one, Escape lets go.",
@@ -58,9 +59,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "panel.close": ("Back to the hubs", "返回枢纽列表"),
     "table.heading": ("The strongest associations, with reasons", "最强的关联及其理由"),
     "table.intro": (
-        "The strongest pairs of each verdict (of substitutes, the most alike), no product more than {each} times. Strength is "
-        "the calibrated probability of being bought together in the next weeks.",
-        "每种判断中最强的商品对（替代品则取最相似者），每种商品最多出现 {each} 次。强度是今后几周同篮购买的校准概率。",
+        "The strongest pairs of each verdict (complements across categories first, substitutes by likeness), no product more "
+        "than {each} times. Strength is the calibrated probability of being bought together in the next weeks.",
+        "每种判断中最强的商品对（互补品以跨品类者优先，替代品则取最相似者），每种商品最多出现 {each} 次。"
+        "强度是今后几周同篮购买的校准概率。",
     ),
     "table.all": ("all", "全部"),
     "table.pair": ("Pair and reason", "商品对与理由"),
@@ -99,7 +101,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "scatter.alike_apart": ("alike, apart", "相似不同购"),
     "scatter.empty": ("No pair has both a similarity and a lift.", "没有同时具备相似度和提升度的商品对。"),
     "edges.heading": ("Edges by kind, and what they are worth", "各类边及其判断"),
-    "edges.note": ("Directed edges; each bar is split by verdict.", "有向边；每条按判断分段。"),
+    "edges.note": ("Directed edges of each kind, split by verdict.", "各类有向边，按判断分段。"),
     "ingest.heading": ("What was read, kept, repaired and set aside", "读入、保留、修复与隔离"),
     "ingest.note": (
         "Nothing is dropped in silence: rows in = kept + set aside, to the row. Each row set aside names the rule it broke.",
@@ -165,10 +167,16 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "model.behaviour": ("behaviour alone", "仅行为"),
     "model.meaning": ("words alone", "仅文字"),
     "model.popularity": ("popularity", "热度"),
+    "model.past_rate": ("past rate, shrunk", "过往频率（收缩）"),
+    "slice.edge": ("pairs with an edge", "已有边的商品对"),
+    "slice.no_edge": ("pairs without an edge", "无边的商品对"),
+    "slice.cold_product": ("pairs with a product not sold before", "含从未售出商品的商品对"),
+    "slice.launched": ("pairs with a product launched since", "含新上市商品的商品对"),
     "slice.all": ("all pairs", "全部商品对"),
     "slice.warm": ("known products", "已知商品"),
     "slice.cold": ("new products", "新商品"),
     "metrics.lower": ("lower is better", "越低越好"),
+    "metrics.more": ("{n} more measures", "另有 {n} 项度量"),
     "metrics.cases": ("{n} cases", "{n} 例"),
     "metrics.empty": ("This release carries no measurements.", "此版本没有度量结果。"),
     "clusters.heading": ("Families found in the product texts", "从商品文字中发现的商品族"),

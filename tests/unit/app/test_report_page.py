@@ -268,8 +268,8 @@ def told(html: str) -> list[dict]:
     return [json.loads(text) for tag, attrs, text in Reader(html).raw if attrs.get("type") == "application/json"]
 
 
-def edge(a: str, b: str, verdict: str = "complement", **more) -> dict:
-    return {"product_id": a, "other_id": b, "kind": "bought_together", "verdict": verdict, **more}
+def edge(a: str, b: str, verdict: str = "complement", kind: str = "bought_together", **more) -> dict:
+    return {"product_id": a, "other_id": b, "kind": kind, "verdict": verdict, **more}
 
 
 def catalogue(*ids: str, title: str | None = None) -> pl.DataFrame:
@@ -281,6 +281,10 @@ def catalogue(*ids: str, title: str | None = None) -> pl.DataFrame:
         "customers": pl.Int64,
     }
     return pl.DataFrame([(name, title, None, None, None) for name in ids], schema=columns, orient="row")
+
+
+def pairs_of(rows: list[dict], products: pl.DataFrame | None = None) -> pl.DataFrame:
+    return strongest_pairs(associations(rows), catalogue() if products is None else products)
 
 
 def test_same_data_gives_the_same_page(data, page):
@@ -343,13 +347,13 @@ def test_key_figures_are_the_data(data, page):
     text = Reader(page).text
     for figure in (data.products.height, 1_433_741, data.baskets, data.customers, data.associations.height):
         assert f"{figure:,}" in text
-    pairs = strongest_pairs(data.associations)
+    pairs = strongest_pairs(data.associations, data.products)
     for verdict, number in pairs["verdict"].cast(str).value_counts().iter_rows():
         assert f"{number:,} {WORDS['verdict.' + verdict][0]}" in text
 
 
 def test_one_row_a_pair_and_it_is_the_strongest(data):
-    pairs = strongest_pairs(data.associations)
+    pairs = strongest_pairs(data.associations, data.products)
     unordered = {frozenset(ends) for ends in data.associations.select("product_id", "other_id").iter_rows()}
     assert pairs.height == len(unordered) == pairs.select("low", "high").unique().height
     assert pairs["weight"].is_sorted(descending=True)
@@ -364,7 +368,7 @@ def test_hubs_are_the_products_whose_complements_add_up_to_most():
     star = [edge("hub", f"leaf{i}", strength=0.5) for i in range(5)]
     other = [edge("small", f"twig{i}", strength=0.6) for i in range(2)]
     noise = [edge("loud", f"trip{i}", "co_trip", strength=0.99) for i in range(9)]
-    hubs, drawn, rows = choose(strongest_pairs(associations(star + other + noise)), hubs=2, reach=3)
+    hubs, drawn, rows = choose(pairs_of(star + other + noise), hubs=2, reach=3)
     assert hubs == ["hub", "small"]
     assert drawn == ["hub", "leaf0", "leaf1", "leaf2", "small", "twig0", "twig1"]
     assert set(rows["verdict"]) == {"complement"} and rows.height == 5
@@ -374,19 +378,27 @@ def test_a_second_hub_brings_new_products():
     first = [edge("hub", f"leaf{i}", strength=0.9) for i in range(4)]
     echo = [edge("echo", f"leaf{i}", strength=0.8) for i in range(4)]
     fresh = [edge("fresh", f"twig{i}", strength=0.3) for i in range(3)]
-    hubs, _, _ = choose(strongest_pairs(associations(first + echo + fresh)), hubs=2, reach=4)
+    hubs, _, _ = choose(pairs_of(first + echo + fresh), hubs=2, reach=4)
     assert hubs == ["hub", "fresh"]
+
+
+def test_pairs_across_categories_make_the_hubs():
+    flavours = [edge("cherry", f"flavour{i}", strength=0.9) for i in range(4)]
+    meal = [edge("pasta", "sauce", strength=0.4)]
+    shelf = catalogue("cherry", *(f"flavour{i}" for i in range(4))).with_columns(category=pl.lit("yogurt"))
+    assert choose(pairs_of(flavours + meal, shelf), hubs=1, reach=3)[0] == ["sauce"]
+    assert choose(pairs_of(flavours, shelf), hubs=1, reach=3)[0] == ["cherry"]
 
 
 def test_a_hub_brings_its_most_similar_substitute():
     own = [edge("hub", f"leaf{i}", strength=0.9) for i in range(3)]
     rivals = [edge("hub", f"rival{i}", "substitute", strength=0.1 * i, similarity=1 - 0.1 * i) for i in range(1, 4)]
-    _, drawn, rows = choose(strongest_pairs(associations(own + rivals)), hubs=1, reach=2)
+    _, drawn, rows = choose(pairs_of(own + rivals), hubs=1, reach=2)
     assert drawn == ["hub", "leaf0", "leaf1", "rival1"] and "substitute" in rows["verdict"].to_list()
 
 
 def test_without_complements_other_verdicts_stand_in():
-    _, drawn, rows = choose(strongest_pairs(associations([edge("a", "b", "unknown", strength=None)])), hubs=3, reach=3)
+    _, drawn, rows = choose(pairs_of([edge("a", "b", "unknown", strength=None)]), hubs=3, reach=3)
     assert sorted(drawn) == ["a", "b"] and rows.height == 1
 
 
@@ -395,7 +407,7 @@ NARROW = Canvas("narrow", 240, 200, 6, 8, 150)
 
 @pytest.mark.parametrize("canvas", [WIDE, TALL, NARROW], ids=lambda canvas: canvas.name)
 def test_no_label_covers_another_and_all_stay_inside(data, canvas):
-    picture = draw(strongest_pairs(data.associations), data.products, sentence, canvas)
+    picture = draw(strongest_pairs(data.associations, data.products), data.products, sentence, canvas)
     nodes, canvas = picture.nodes, picture.canvas
     assert len(nodes) > 12
     boxes = [node.box for node in nodes]
@@ -406,7 +418,7 @@ def test_no_label_covers_another_and_all_stay_inside(data, canvas):
 
 
 def test_lines_of_the_picture_are_edges_of_the_table_with_their_sentences(data):
-    picture = draw(strongest_pairs(data.associations), data.products, sentence, WIDE)
+    picture = draw(strongest_pairs(data.associations, data.products), data.products, sentence, WIDE)
     strengths = {
         (a, b): row for a, b, row in ((r["product_id"], r["other_id"], r) for r in data.associations.iter_rows(named=True))
     }
@@ -473,6 +485,23 @@ def test_a_baseline_that_wins_is_named(page):
     )
     assert "ndcg at 10 on rare: the baseline “popularity” does better (0.120 against 0.080)." in text
     assert "log loss on" not in text, "lower is better, and there the release's model has the lowest"
+
+
+def test_figures_that_compare_nothing_with_the_release_model_are_left_out(data):
+    alone = (
+        METRICS.filter(pl.col("model") == "popularity").with_columns(metric=pl.lit("silhouette"), slice=pl.lit("texts")).head(1)
+    )
+    text = Reader(render(replace(data, metrics=pl.concat([METRICS, alone])))).text
+    assert "silhouette" not in text and "recall at 10" in text
+    assert "silhouette" in Reader(render(replace(data, metrics=alone))).text
+
+
+def test_pairs_never_counted_and_not_judged_are_no_part_of_the_headline(data):
+    alike = associations(
+        [edge("1", "2", "unknown", kind="similar"), edge("2", "3", baskets=4), edge("3", "4", "unknown", baskets=3)]
+    )
+    text = Reader(render(replace(data, associations=alike))).text
+    assert "2 pairs of products judged. 1 truly go together" in text
 
 
 def test_no_claim_of_winning_without_the_release_model(data):
