@@ -47,10 +47,10 @@ def _parameters(request: type[Any]) -> list[inspect.Parameter]:
             continue
         help_text = field.metadata["help"]
         flag = f"--{field.name.replace('_', '-')}"
-        kind = typer.Argument(help=help_text) if field.metadata.get("argument") else typer.Option(flag, help=help_text)
-        default = inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default
-        annotation = Annotated[hints[field.name], kind]
-        found.append(inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation))
+        default = ... if field.default is dataclasses.MISSING else field.default
+        argument = bool(field.metadata.get("argument"))
+        kind = typer.Argument(default, help=help_text) if argument else typer.Option(default, flag, help=help_text)
+        found.append(inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=kind, annotation=hints[field.name]))
     return found
 
 
