@@ -203,11 +203,12 @@ def _number(value: float | None) -> str:
 
 
 def _figure(value: float | None) -> str:
-    """Three significant digits, never in powers of ten."""
+    """About three significant digits, never in powers of ten."""
     if value is None:
         return "–"
     size = abs(value)
-    return f"{value:,.0f}" if size >= 100 else f"{value:.1f}" if size >= 10 else f"{value:.2f}" if size >= 1 else f"{value:.3f}"
+    places = next((places for least, places in ((100, 0), (10, 1), (1, 2), (0.01, 3)) if size >= least), 4)
+    return f"{value:,.{places if value else 0}f}"
 
 
 def _share(value: float | None) -> str:

@@ -39,7 +39,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "graph.heading": ("The strongest hubs, and what they bring along", "最强的枢纽商品，以及它们带动的商品"),
     "graph.intro": (
         "Each dot is a product, larger where more customers buy it; each line a pair, thicker where stronger. Hubs are chosen "
-        "by what they bring along from other categories. Point at a product or a line, or walk with the arrow keys, to read why.",
+        "by what they bring along from other categories. Point at a product or a line, or use the arrow keys, to read why.",
         "每个圆点是一种商品，买的顾客越多越大；每条线是一对商品，越粗越强。枢纽按其带动的其他品类商品选出。"
         "用鼠标指向圆点或线，或用方向键移动，即可读到理由。",
     ),
@@ -163,7 +163,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "metric.brier": ("Brier score", "Brier 分数"),
     "metric.log_loss": ("log loss", "对数损失"),
     "metric.calibration_error": ("calibration error", "校准误差"),
-    "model.fused": ("behaviour and words, fused", "行为与文字融合"),
+    "model.fused": ("both, fused", "两者融合"),
     "model.behaviour": ("behaviour alone", "仅行为"),
     "model.meaning": ("words alone", "仅文字"),
     "model.popularity": ("popularity", "热度"),
