@@ -28,8 +28,8 @@ BASKETS = (
 )
 # n = 10; bread 7, butter 5, jam 4, tea 5.
 # Together: bread+butter 4, bread+jam 3, bread+tea 2, butter+jam 2, butter+tea 2, jam+tea 2.
-# sizes 2 2 3 4 2 1 2 2 1 2, so size - 1 sums to: bread 1+1+2+3+1+0+1 = 9, butter 1+1+2+3+1 = 8, jam 2+3+1+1 = 7,
-# tea 3+1+1+0+1 = 6; sum of size * (size - 1) = 2+2+6+12+2+0+2+2+0+2 = 30 = 9 + 8 + 7 + 6.
+# sizes 2 2 3 4 2 1 2 2 1 2. Of the six baskets of two (12 places to meet): bread 4, butter 3, jam 2, tea 3. The one of three
+# (6 places) holds bread, butter and jam, 2 each; the one of four (12 places) all, 3 each.
 
 BREAD_BUTTER = {
     "support": F(4, 10),
@@ -114,9 +114,7 @@ def test_every_pair_is_counted_once(together):
 
 
 def test_adjusted_lift(together):
-    assert together.exposure_of.tolist() == [9, 8, 7, 6]
-    assert together.exposure_total == 30
-    expected = 9 * 8 / sqrt((30 - 9) * (30 - 8))
+    expected = 4 * 3 / sqrt((12 - 4) * (12 - 3)) + 2 * 2 / (6 - 2) + 3 * 3 / (12 - 3)
     row = together.lookup(np.array([BREAD]), np.array([BUTTER]))
     assert together.expected(np.array([BREAD]), np.array([BUTTER]))[0] == pytest.approx(expected, rel=1e-12)
     assert together.adjusted_lift[row][0] == pytest.approx(4 / expected, rel=1e-12)
@@ -142,8 +140,8 @@ def test_exact_p_and_q(together):
 def test_stability(together):
     """Baskets 0 to 4 against 5 to 9: bread and butter meet in the first half alone, bread and tea once in each."""
     rows = together.lookup(np.array([BREAD, BREAD]), np.array([BUTTER, TEA]))
-    early = 1 / (8 * 3 / sqrt((24 - 8) * (24 - 3)))  # bread 1+1+2+3+1 = 8, tea 3, of 2+2+6+12+2 = 24
-    late = 1 / (1 * 3 / sqrt((6 - 1) * (6 - 3)))  # bread 0+1 = 1, tea 1+1+0+1 = 3, of 0+2+2+0+2 = 6
+    early = 1 / 1  # tea is in the basket of four alone, where all must meet
+    late = 1 / (1 * 3 / sqrt((6 - 1) * (6 - 3)))  # three baskets of two: bread in one, tea in all
     assert together.stability[rows] == pytest.approx([0, min(early, late) / max(early, late)], rel=1e-12)
 
 
@@ -157,9 +155,9 @@ def test_bought_next():
     assert edges.confidence[row[0]] == pytest.approx(4 / 6, rel=1e-12)
     assert edges.confidence_back[row[0]] == pytest.approx(1, rel=1e-12)
     assert edges.lift[row[0]] == pytest.approx(float(F(4, 8) / (F(6, 8) * F(4, 8))), rel=1e-12)
-    # tea then bread: 3>4 alone. Sizes s > t: 2>2 2>3 3>4 4>2 | 1>2 2>2 2>1 1>2, so sum of s t = 40.
-    # t after tea (3, 6, 7, 8): 2+2+1+2 = 7; s before bread (1, 2, 3, 4, 6): 2+2+3+4+1 = 12.
+    # tea then bread: 3>4 alone. Sizes: 2>2 2>3 3>4 4>2 | 1>2 2>2 2>1 1>2. Earlier tea: in 2 of 4 of size two, in the one of
+    # four, in 1 of 2 of size one. Later bread: in 3 of 5 of size two, in those of three and of four, not in that of one.
+    # 2>2 twice: 2 * 1/2 * 3/5; 2>3: 1/2 * 1; 4>2: 1 * 3/5; 1>2 twice: 2 * 1/2 * 3/5; the others 0.
     assert edges.baskets[row[1]] == 1
-    assert edges.exposure_total == 40
-    assert edges.adjusted_lift[row[1]] == pytest.approx(1 / (7 * 12 / 40), rel=1e-12)
+    assert edges.adjusted_lift[row[1]] == pytest.approx(1 / (0.6 + 0.5 + 0.6 + 0.6), rel=1e-12)
     assert edges.lookup(np.array([BREAD]), np.array([BREAD]))[0] == -1

@@ -49,9 +49,8 @@ class BoughtTogether(_Counting):
     """Undirected edges between products of one basket.
 
     An edge stands where at least `min_customers` distinct customers bought both products in one basket, unless its margins
-    would give away a smaller group: it is withheld where some basket holds the one product without the other, while fewer
-    than `min_customers` customers bought the one and never both together. Cost: see `count_pairs`; a second or two a million
-    lines.
+    would give away a smaller group: it is withheld where customers(A) - customers(AB) or baskets(A) - baskets(AB), or the
+    same of B, lies strictly between 0 and `min_customers`. Cost: see `count_pairs`; a second or two a million lines.
     """
 
     def fit(self, baskets: BasketMatrix, run: Run) -> Edges:
@@ -180,7 +179,6 @@ def _edges(occasions: _Occasions, kept: _Kept, limits: _Counting, run: Run) -> E
         baskets_to=baskets_to,
         customers_to=customers_to,
         exposure_to=exposure.to,
-        exposure_total=exposure.total,
         directed=partner is not None,
         n_baskets=n,
         n_tested=n_tested,
@@ -191,12 +189,14 @@ def _edges(occasions: _Occasions, kept: _Kept, limits: _Counting, run: Run) -> E
 
 
 def _tells(counts: PairCounts, baskets: Int64s, customers: Int64s, min_customers: int) -> Mask:
-    """Whether a pair's counts beside one product's give away a group of under `min_customers`: who bought it without the other.
+    """Whether the counts of a pair and of one of its products tell of a small group: who bought it without the other.
 
-    They are none where every basket with A holds B, else at least max(1, customers(A) - customers(AB)).
+    A difference of customers gives their number outright; a difference of fewer baskets than the floor bounds it. None is no
+    group.
     """
-    without: Int64s = np.maximum(customers - counts.groups, 1)
-    return (baskets > counts.count) & (without < min_customers)
+    apart, baskets_apart = customers - counts.groups, baskets - counts.count
+    small: Mask = ((apart > 0) & (apart < min_customers)) | ((baskets_apart > 0) & (baskets_apart < min_customers))
+    return small
 
 
 def _pairs_within_reach(customers_of: Int64s, customers_to: Int64s, min_customers: int, directed: bool) -> int:

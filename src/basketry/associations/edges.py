@@ -22,7 +22,7 @@ class Edges:
     """One row an edge, sorted by (a, b); then one row a product; then facts about the whole.
 
     Columns from `a` to `stability` are aligned and mean what the contract `Associations` says of them. An undirected edge
-    stands once, with a < b. `*_of` columns [n_products] are a product's margins as A, `*_to` as B; they differ only when
+    stands once, with a < b. `*_of` columns [n_products, ...] are a product's margins as A, `*_to` as B; they differ only when
     directed. Margins cover every product, also those below the floor: they are for computing, never for publishing as they
     are.
     """
@@ -57,7 +57,6 @@ class Edges:
     customers_to: Int64s
     exposure_to: Floats
 
-    exposure_total: float
     directed: bool
     n_baskets: int  # baskets counted; of directed edges, consecutive pairs of orders
     n_tested: int  # pairs whose margins could have reached the floor
@@ -70,7 +69,8 @@ class Edges:
 
     def expected(self, a: Codes, b: Codes) -> Floats:
         """Baskets to expect by chance for pairs of product codes, counted or never seen; see `adjustment`."""
-        return Exposure(self.exposure_of, self.exposure_to, self.exposure_total, self.directed).expected(a, b)
+        first, second = (a, b) if self.directed else (np.minimum(a, b), np.maximum(a, b))
+        return Exposure(self.exposure_of, self.exposure_to).expected(first, second)
 
     def lookup(self, a: Codes, b: Codes) -> Int64s:
         """Row of each pair of product codes, -1 where there is no edge. Undirected, (a, b) and (b, a) are one."""

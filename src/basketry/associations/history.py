@@ -104,10 +104,12 @@ class History:
         rows = np.minimum(np.searchsorted(wanted, keys), max(len(wanted) - 1, 0))
         hit = wanted[rows] == keys if len(wanted) else np.zeros(0, dtype=np.bool_)
         counted = np.bincount(rows[hit], self.counts.count[hit], len(wanted))[place]
-        weight = np.bincount(group[inside], self.exposure.of[inside], int(size))
-        square = np.bincount(group[inside], self.exposure.of[inside] ** 2, int(size))
+        weight = np.zeros((int(size), self.exposure.of.shape[1]))
+        np.add.at(weight, group[inside], self.exposure.of[inside])
+        square = np.bincount(group[inside], (self.exposure.of[inside] ** 2).sum(axis=1), int(size))
         a, b = group[pairs.a], group[pairs.b]
-        expected = np.where(a == b, (weight[a] ** 2 - square[a]) / 2, weight[a] * weight[b]) / max(self.exposure.total, 1.0)
+        both = Exposure(weight, weight).expected(a, b)
+        expected = np.where(a == b, (both - square[a]) / 2, both)
         others = np.maximum(counted - own.baskets, 0) + 1.0, np.maximum(expected - own.expected, 0) + 1.0
         return np.where((a >= 0) & (b >= 0), np.log(others[0] / others[1]), 0.0)
 

@@ -56,16 +56,19 @@ def occasions(world, directed):
 
 
 def expected(chances, a, b, directed):
-    of, to = defaultdict(int), defaultdict(int)
-    for _, _, first, second in chances:
-        for item in first:
-            of[item] += len(second) - (not directed)
-        for item in second:
-            to[item] += len(first) - (not directed)
-    total = sum(of.values())
-    if not total:
-        return 0.0
-    return of[a] * to[b] / (total if directed else sqrt((total - of[a]) * (total - to[b])))
+    """Meetings by chance, size by size; the baskets here are so small that each size is a stratum."""
+    total = 0.0
+    for sizes in {(len(first), len(second)) for _, _, first, second in chances}:
+        stratum = [(first, second) for _, _, first, second in chances if (len(first), len(second)) == sizes]
+        if directed:
+            share_a = [a in first for _, _, first, _ in chances if len(first) == sizes[0]]
+            share_b = [b in second for _, _, _, second in chances if len(second) == sizes[1]]
+            total += len(stratum) * np.mean(share_a) * np.mean(share_b)
+        elif sizes[0] > 1:
+            places = len(stratum) * sizes[0] * (sizes[0] - 1)
+            of, to = (sum(sizes[0] - 1 for first, _ in stratum if item in first) for item in (a, b))
+            total += of * to / sqrt((places - of) * (places - to))
+    return total
 
 
 def by_hand(world, directed, min_customers, **caps):
@@ -80,8 +83,8 @@ def by_hand(world, directed, min_customers, **caps):
         both = [c for c in chances if a in c[2] and b in c[3]]
         of, to = [c for c in chances if a in c[2]], [c for c in chances if b in c[3]]
         people = {c[0] for c in both}
-        without = [{c[0] for c in side} - people if len(side) > len(both) else None for side in (of, to)]
-        if len(people) < min_customers or any(w is not None and max(1, len(w)) < min_customers for w in without):
+        gaps = [gap for side in (of, to) for gap in (len({c[0] for c in side} - people), len(side) - len(both))]
+        if len(people) < min_customers or any(0 < gap < min_customers for gap in gaps):
             continue
         lifts = []
         for half in halves:

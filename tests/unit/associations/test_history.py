@@ -53,8 +53,6 @@ def test_group_lift_leaves_the_pair_itself_out(world, groups):
     history, pairs = History.of(baskets, Run(threads=1)), every_pair()
     group = np.array(groups, dtype=np.int32)
     got = history.group_lift(pairs, group)
-    weight = {item: sum(len(products) - 1 for _, products in ordered if item in products) for item in range(N)}
-    total = sum(len(products) * (len(products) - 1) for _, products in ordered)
     own = history.together(pairs)
     for row, (a, b) in enumerate(zip(pairs.a, pairs.b, strict=True)):
         if min(group[a], group[b]) < 0:
@@ -64,8 +62,19 @@ def test_group_lift_leaves_the_pair_itself_out(world, groups):
             (c, d) for c in range(N) for d in range(c + 1, N) if sorted((group[c], group[d])) == sorted((group[a], group[b]))
         ]
         counted = sum(sum({c, d} <= products for _, products in ordered) for c, d in kin) - own.baskets[row]
-        expected = sum(weight[c] * weight[d] for c, d in kin) / max(total, 1) - own.expected[row]
+        expected = sum(by_chance(ordered, c, d) for c, d in kin) - by_chance(ordered, a, b)
         assert got[row] == pytest.approx(np.log((counted + 1) / (max(expected, 0) + 1)))
+
+
+def by_chance(ordered, a, b):
+    """Expected meetings of a and b, size by size; baskets here are of sizes 1 to 5, each a stratum."""
+    total = 0.0
+    for size in range(2, N + 1):
+        baskets = [products for _, products in ordered if len(products) == size]
+        places = len(baskets) * size * (size - 1)
+        held = [sum(size - 1 for products in baskets if item in products) for item in (a, b)]
+        total += held[0] * held[1] / np.sqrt((places - held[0]) * (places - held[1])) if all(held) else 0.0
+    return total
 
 
 def test_pairs_are_found_either_way_round():

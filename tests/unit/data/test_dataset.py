@@ -7,53 +7,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import worlds
 from basketry.core import tables
 from basketry.core.errors import RequestError
-from basketry.core.protocols import Parquet
-from basketry.data.dataset import CUTS, Dataset, named
-from basketry.engines.duck import DuckEngine
+from basketry.data.dataset import CUTS, named
+from worlds import START, order_lines
 
-START = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 QUERIES = sorted(
     file.name.removesuffix(".sql")
     for file in resources.files("basketry.data").joinpath("queries").iterdir()
     if file.name.endswith(".sql")
 )
-
-
-def order_lines(rows):
-    """Frame of (order, customer, product, hours after START)."""
-    ts = [START + dt.timedelta(hours=hours) for *_, hours in rows]
-    money = [Decimal("3.34")] * len(rows)
-    frame = pl.DataFrame(
-        {
-            "source": ["s"] * len(rows),
-            "row": list(range(1, len(rows) + 1)),
-            "order_id": [order for order, *_ in rows],
-            "customer_id": [customer for _, customer, *_ in rows],
-            "product_id": [product for _, _, product, _ in rows],
-            "ts": ts,
-            "day": [each.date() for each in ts],
-            "store_id": [None] * len(rows),
-            "units": [Decimal(2)] * len(rows),
-            "amount": money,
-            "loyalty_discount": [Decimal("0.36")] * len(rows),
-            "coupon_discount": [Decimal(0)] * len(rows),
-            "coupon_match_discount": [Decimal(0)] * len(rows),
-        },
-        schema_overrides={"store_id": pl.String, "customer_id": pl.String},
-    )
-    return tables.OrderLines.validate(frame, cast=True)
-
-
-def products(ids):
-    rows = {"product_id": ids, "title": [f"product {each}" for each in ids]}
-    return tables.Products.validate(
-        pl.DataFrame(rows).with_columns(
-            pl.lit(None, pl.String).alias(name) for name in tables.Products.column_names() if name not in rows
-        ),
-        cast=True,
-    )
 
 
 def promotions(days):
@@ -72,11 +36,8 @@ def promotions(days):
 
 
 def opened(folder, lines, as_of):
-    frames = {"order_lines": lines, "products": products(["a", "b", "c", "d"]), "promotions": promotions([0, 3, 9])}
-    for name, frame in frames.items():
-        frame.write_parquet(folder / f"{name}.parquet")
-    engine = DuckEngine({name: Parquet((folder / f"{name}.parquet",)) for name in frames}, threads=1)
-    return Dataset(engine, as_of, "digest")
+    catalogue = worlds.products({each: f"product {each}" for each in "abcd"})
+    return worlds.dataset(folder, {"order_lines": lines, "products": catalogue, "promotions": promotions([0, 3, 9])}, as_of)
 
 
 def parameters(query):
