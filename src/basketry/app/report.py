@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,7 @@ def _data(shop: Shop, graph: GraphReader) -> ReportData:
     import polars as pl
 
     from basketry.app.report_page import ReportData
-    from basketry.associations.wording import sentence
+    from basketry.associations.wording import verdict_sentence
     from basketry.core.tables import Metrics
 
     manifest = graph.release.manifest
@@ -62,7 +63,7 @@ def _data(shop: Shop, graph: GraphReader) -> ReportData:
         shop=shop.settings.name,
         currency=shop.settings.currency,
         release_id=graph.release.id,
-        as_of=manifest.as_of.date(),
+        as_of=dt.date.fromisoformat(facts["last_day"]),
         created=manifest.created,
         baskets=facts["orders"],
         customers=facts["customers"],
@@ -72,7 +73,7 @@ def _data(shop: Shop, graph: GraphReader) -> ReportData:
         associations=graph.associations,
         metrics=Metrics.validate(pl.DataFrame(manifest.metrics, schema=Metrics.create_empty().schema), cast=True),
         clusters=sizes,
-        sentence=sentence,
+        sentence=verdict_sentence,
     )
 
 
