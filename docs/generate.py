@@ -1,0 +1,252 @@
+"""Writes the reference pages that come from the code; with --check, only says which of them are stale.
+
+    python docs/generate.py [--check]
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import sys
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import dataframely as dy
+
+from basketry.app.operations import OPERATIONS, Operation
+from basketry.core import tables
+from basketry.core.errors import BasketryError
+from basketry.data.adapters import ADAPTERS
+from basketry.data.rules import Rule, rules_of
+from basketry.data.shopfile import REQUIRED, TABLES, Own, Rules, ShopFile, Source
+from basketry.data.templates import template
+from basketry.encoders.weights import WEIGHTS
+
+FOLDER: Final = Path(__file__).parent / "reference"
+NOTE: Final = "<!-- Written by docs/generate.py from the code: do not edit by hand, run `make docs`. -->"
+
+
+def row(*cells: object) -> str:
+    """One line of a Markdown table; a bar inside a cell is escaped."""
+    return "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+
+def head(*names: str) -> list[str]:
+    """The first two lines of a Markdown table."""
+    return [row(*names), row(*("---" for _ in names))]
+
+
+def words(documented: object) -> str:
+    """A docstring as Markdown."""
+    return inspect.getdoc(documented) or ""
+
+
+def tables_page() -> Iterator[str]:
+    """Every contract: column, type, unit, meaning, null, key."""
+    yield "# Tables"
+    yield words(tables)
+    groups = {
+        "Input tables": tables.INPUTS,
+        "Derived tables": tables.DERIVED,
+        "Answers": tables.ANSWERS,
+    }
+    for title, contracts in groups.items():
+        yield f"## {title}"
+        for name, contract in contracts.items():
+            yield f"### {name}"
+            yield words(contract)
+            yield "\n".join([*head("Column", "Type", "Unit", "Meaning", "Null", "Key"), *map(column_row, columns(contract))])
+
+
+def columns(contract: type[dy.Schema]) -> list[tuple[str, dy.Column]]:
+    """The columns of a contract in their order."""
+    return list(contract.columns().items())
+
+
+def column_row(named: tuple[str, dy.Column]) -> str:
+    """One column of a contract as a line."""
+    name, column = named
+    unit = (column.metadata or {}).get("unit", "")
+    kind = ", ".join(column.categories) if isinstance(column, dy.Enum) else str(column.dtype)
+    marks = ("yes" if column.nullable else "", "key" if column.primary_key else "")
+    return row(f"`{name}`", kind, unit, column.description or "", *marks)
+
+
+def commands_page() -> Iterator[str]:
+    """Every operation: what it does, its arguments and options, what it answers."""
+    yield "# Commands"
+    yield (
+        "Every operation is a command, `basketry NAME`, and a function of Python, `basketry.app.NAME`. All commands take\n"
+        "`--shop FOLDER` (`-s`; default: the current folder, or the variable `BASKETRY_SHOP`), `--format table|json|csv` (`-f`) "
+        "and\n`--quiet` (`-q`, no progress bars). `csv` prints the first table of the answer. The exit status of a failure is "
+        "that of its\n[error](errors.md)."
+    )
+    for operation in OPERATIONS:
+        yield f"## {operation.name}"
+        yield words(operation.call)
+        yield f"```text\n{usage(operation)}\n```"
+        fields = dataclasses.fields(operation.request)
+        if fields:
+            yield "\n".join([*head("Field", "On the command line", "Default", "Meaning"), *map(field_row, fields)])
+        yield answer(operation)
+
+
+def usage(operation: Operation) -> str:
+    """How the command is written."""
+    named = [field.name.upper() for field in dataclasses.fields(operation.request) if field.metadata.get("argument")]
+    return " ".join(["basketry", operation.name, *named, "[OPTIONS]"])
+
+
+def field_row(field: dataclasses.Field[Any]) -> str:
+    """One field of a request as a line."""
+    flag = f"`--{field.name.replace('_', '-')}`"
+    where = "argument" if field.metadata.get("argument") else "from Python only" if is_python_only(field) else flag
+    default = "" if field.default is dataclasses.MISSING else f"`{field.default!r}`"
+    return row(f"`{field.name}`", where, default, field.metadata.get("help", "see the request's docstring"))
+
+
+def is_python_only(field: dataclasses.Field[Any]) -> bool:
+    """Whether a field cannot be written on a command line."""
+    return bool(field.metadata.get("python_only"))
+
+
+def answer(operation: Operation) -> str:
+    """What the operation answers."""
+    result = getattr(sys.modules[operation.call.__module__], operation.call.__annotations__["return"])
+    fields = ", ".join(f"`{field.name}`" for field in dataclasses.fields(result))
+    return f"Answers {fields}.\n{words(result)}"
+
+
+def subclasses(kind: type[BasketryError]) -> Iterator[type[BasketryError]]:
+    """Every class of errors below `kind`, as the tree is drawn."""
+    for below in kind.__subclasses__():
+        yield below
+        yield from subclasses(below)
+
+
+def errors_page() -> Iterator[str]:
+    """Index of errors by code."""
+    yield "# Errors"
+    yield (
+        "Every failure on purpose is printed as `error [CODE] what is wrong`, then a hint with the way out, and ends the command\n"
+        "with its exit status. In Python it is an exception of `basketry.core.errors` with `code`, `message` and `hint`. Anything\n"
+        "else that is raised is a defect: please report it."
+    )
+    rows = [
+        row(f"[`{kind.code}`](../errors/{kind.code}.md)", f"`{kind.__name__}`", kind.exit_status, words(kind))
+        for kind in subclasses(BasketryError)
+    ]
+    yield "\n".join([*head("Code", "Class", "Exit status", "Means"), *rows])
+
+
+def cleaning_rules(table: str) -> tuple[Rule, ...]:
+    """The rules of a table when every column is mapped and every parameter set."""
+    mapped = tuple((name, Own((name,))) for name in sorted(TABLES[table]))
+    source = Source(table=table, columns=mapped, path="all.csv")
+    given = Rules(thousandths=("fuel",), not_products=("POST",), cancellation_prefix="C")
+    return rules_of(source, dict.fromkeys(TABLES[table], "text"), given, catalogue=True)
+
+
+def rules_page() -> Iterator[str]:
+    """The cleaning rules in the order they are tried."""
+    yield "# Cleaning rules"
+    yield (
+        "A row that breaks a rule is set aside (`quarantine`), mended and kept (`repair`), or kept and counted (`flag`). Rules are\n"
+        "tried in this order: the first that sets a row aside takes it, and every rule it breaks is counted. `basketry ingest`\n"
+        "prints the rules that were broken, with an example of each. Firm rules cannot be switched off in `[rules] off`, because\n"
+        "every kept row satisfies its [contract](tables.md); where more than half of a source breaks a rule marked *mapping*, the\n"
+        "ingest stops instead, since then the mapping is wrong and not the rows."
+    )
+    for table in TABLES:
+        yield f"## {table}"
+        lines = [
+            row(f"`{rule.name}`", rule.verb, rule.why, "yes" if rule.firm else "", "yes" if rule.parsing else "")
+            for rule in cleaning_rules(table)
+        ]
+        yield "\n".join([*head("Rule", "Verb", "A row breaks it when", "Firm", "Mapping"), *lines])
+    yield "## Parameters, `[rules]` in shop.toml"
+    yield words(Rules)
+    yield key_table(Rules)
+
+
+def key_table(kind: type[Any], without: Collection[str] = ()) -> str:
+    """Keys, types and defaults of a dataclass that a part of shop.toml is read into."""
+    lines = []
+    for field in dataclasses.fields(kind):
+        default = "required" if field.default is dataclasses.MISSING else f"`{field.default!r}`"
+        lines += [row(f"`{field.name}`", f"`{field.type}`", default)] if field.name not in without else []
+    return "\n".join([*head("Key", "Type", "Default"), *lines])
+
+
+def shop_page() -> Iterator[str]:
+    """The keys of shop.toml."""
+    yield "# shop.toml"
+    yield "One file a shop; a key that is not known is refused, with the nearest that is. `basketry init` writes this one:"
+    yield f"```toml\n{template('').strip()}\n```"
+    yield "## At the top"
+    yield words(ShopFile)
+    yield key_table(ShopFile, without=("sources", "rules", "adapter"))
+    yield "## `[[source]]`"
+    yield words(Source)
+    yield key_table(Source, without=("columns",))
+    yield "## `[source.columns]`"
+    lines = [
+        row(f"`{table}`", ", ".join(f"`{name}`" for name in sorted(REQUIRED[table])), optional(table)) for table in TABLES
+    ]
+    yield "\n".join([*head("Table", "Required", "Also"), *lines])
+    yield "## `[adapter]`"
+    yield "Known names: " + ", ".join(f"`{name}`" for name in ADAPTERS) + ". `basketry init --adapter NAME` writes a whole file."
+    yield "## `[rules]`"
+    yield "See [cleaning rules](rules.md)."
+
+
+def optional(table: str) -> str:
+    """The columns of a table that need not be mapped."""
+    return ", ".join(f"`{name}`" for name in sorted(TABLES[table] - REQUIRED[table]))
+
+
+def weights_page() -> Iterator[str]:
+    """Weights of text encoders, pinned."""
+    yield "# Weights"
+    yield (
+        "Weights of the text encoders that come with a package, each pinned by its sha256 and compared with it before anything\n"
+        "parses it. `basketry doctor` says whether they are here and whole. Other encoders are named by the digest of their folder."
+    )
+    lines = [row(w.name, w.package, f"{w.size:,}", w.licence, w.origin, f"`{w.sha256}`") for w in WEIGHTS]
+    yield "\n".join([*head("Name", "Package", "Bytes", "Licence", "Origin", "sha256"), *lines])
+
+
+PAGES: Final[dict[str, Callable[[], Iterator[str]]]] = {
+    "tables.md": tables_page,
+    "commands.md": commands_page,
+    "errors.md": errors_page,
+    "rules.md": rules_page,
+    "shop-toml.md": shop_page,
+    "weights.md": weights_page,
+}
+
+
+def text(page: Callable[[], Iterator[str]]) -> str:
+    """A page with its note."""
+    return "\n\n".join([NOTE, *page()]) + "\n"
+
+
+def stale() -> list[str]:
+    """Names of pages that are not what the code would write."""
+    return [name for name, page in PAGES.items() if not (FOLDER / name).is_file() or (FOLDER / name).read_text() != text(page)]
+
+
+def main(arguments: list[str]) -> int:
+    """Write the pages, or with --check only compare them."""
+    if arguments == ["--check"]:
+        for name in stale():
+            sys.stderr.write(f"docs/reference/{name} is stale: run `make docs`\n")
+        return 1 if stale() else 0
+    for name, page in PAGES.items():
+        (FOLDER / name).write_text(text(page))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
