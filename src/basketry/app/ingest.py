@@ -16,6 +16,7 @@ from basketry.core.errors import ConfigError
 if TYPE_CHECKING:
     import polars as pl
 
+    from basketry.app.shop import Shop
     from basketry.core.protocols import Engine, Parquet, Relation
     from basketry.data.cleaning import Cleaned
     from basketry.data.shopfile import ShopFile, Source
@@ -41,81 +42,32 @@ class Frame:
 class IngestRequest:
     """What to ingest: the `frames`, or if there are none every source of shop.toml.
 
-    `again` cleans sources anew that are already known. `now` is the instant after which a line lies in the future (default: the
-    present).
+    `now` is the instant after which a line lies in the future (default: the present).
     """
 
-    frames: tuple[Frame, ...] = ()
-    again: bool = False
-    now: dt.datetime | None = None
-
-
-@dataclass(frozen=True)
-class RuleCount:
-    """How many rows broke a rule, how many it set aside as the first, and an example in words."""
-
-    rule: str
-    verb: str
-    broke: int
-    took: int
-    why: str
-    example: str
-
-
-@dataclass(frozen=True)
-class SourceResult:
-    """The account of one source: rows = kept + quarantined; money = money_kept + money_netted + money_quarantined.
-
-    `status` is `new`, `again` (cleaned anew) or `known` (nothing changed). Money is None where a table has none.
-    """
-
-    table: str
-    name: str
-    digest: str
-    status: str
-    rows: int
-    kept: int
-    quarantined: int
-    money: Decimal
-    money_kept: Decimal
-    money_netted: Decimal
-    money_quarantined: Decimal
-    counts: tuple[RuleCount, ...]
-    notes: tuple[str, ...]
+    frames: tuple[Frame, ...] = field(default=(), metadata={"python_only": True})
+    again: bool = field(default=False, metadata={"help": "Clean sources anew that are already known."})
+    now: dt.datetime | None = field(default=None, metadata={"python_only": True})
 
 
 @dataclass(frozen=True)
 class IngestResult:
-    """What an ingest did: one account a source, and the digest of the tables as they now are."""
+    """What an ingest did: the digest of the tables as they now are, and the account of every source.
 
-    sources: tuple[SourceResult, ...]
+    `tables`: one row a source: table, name, status (`new`, `again`: cleaned anew, `known`: nothing changed); rows = kept +
+    quarantined; money = money_kept + money_netted + money_quarantined (Decimal).
+    `rules`: one row a rule broken: verb, how many rows broke it, how many it took (was the first to set aside, or kept and
+    repaired or flagged), why, and an example in words.
+    """
+
     digest: str
-
-    @property
-    def changed(self) -> bool:
-        """Whether anything was committed."""
-        return any(source.status != "known" for source in self.sources)
-
-    def summary(self) -> pl.DataFrame:
-        """One row a source: rows and money in, kept, netted, quarantined."""
-        import polars as pl
-
-        names = ["table", "name", "status", "rows", "kept", "quarantined"]
-        names += ["money", "money_kept", "money_netted", "money_quarantined"]
-        rows = [{name: getattr(source, name) for name in names} for source in self.sources]
-        return pl.DataFrame(rows, infer_schema_length=None)
-
-    def rules(self) -> pl.DataFrame:
-        """One row a source and rule that was broken: how often, how many rows it took, and an example."""
-        import polars as pl
-
-        pairs = [(one, count) for one in self.sources for count in one.counts if count.broke]
-        rows = [{"table": one.table, "name": one.name, **vars(count)} for one, count in pairs]
-        schema = {"table": pl.String, "name": pl.String, "rule": pl.String, "verb": pl.String}
-        return pl.DataFrame(rows, {**schema, "broke": pl.Int64, "took": pl.Int64, "why": pl.String, "example": pl.String})
+    changed: bool
+    tables: pl.DataFrame
+    rules: pl.DataFrame
+    notes: tuple[str, ...]
 
 
-def ingest(shop_folder: Path, request: IngestRequest) -> IngestResult:
+def ingest(shop: Shop, request: IngestRequest) -> IngestResult:
     """Read, clean and commit the sources of a shop, all or nothing.
 
     A file that is known, with the mapping and rules it was cleaned with, changes nothing. Catalogues replace the older; order
@@ -123,17 +75,15 @@ def ingest(shop_folder: Path, request: IngestRequest) -> IngestResult:
     give `again` to have orphans judged by it. A killed run leaves the tables as they were, and the next one starts over.
     """
     from basketry.data.adapters import with_adapter
-    from basketry.data.shopfile import load
     from basketry.store.key import load_or_create_key
-    from basketry.store.tables import TableStore
 
-    file = with_adapter(load(shop_folder))
+    file = with_adapter(shop.settings)
     wanted = _frames(request.frames) if request.frames else [(source, None) for source in file.sources]
     if not wanted:
-        raise ConfigError(f"{shop_folder} has no source to ingest", "add a [[source]] or an [adapter] to shop.toml")
-    key = load_or_create_key(shop_folder)
-    with TableStore(shop_folder).stage() as staging:
-        run = _Run(shop_folder, file, key, request, staging)
+        raise ConfigError(f"{shop.folder} has no source to ingest", "add a [[source]] or an [adapter] to shop.toml")
+    key = load_or_create_key(shop.folder)
+    with shop.tables.stage() as staging:
+        run = _Run(shop.folder, file, key, request, staging)
         for table in _ORDER:
             chosen = [(source, frame) for source, frame in wanted if source.table == table]
             if chosen:
@@ -150,7 +100,7 @@ class _Run:
         self.dropped: list[Mapping[str, Any]] = []
         self.records: list[dict[str, Any]] = []
         self.parts: dict[str, list[Staged]] = {}
-        self.results: list[SourceResult] = []
+        self.results: list[tuple[Mapping[str, Any], str]] = []
 
     def take(self, table: str, chosen: Iterable[tuple[Source, Any]]) -> None:
         """Ingest the sources of one table."""
@@ -164,7 +114,7 @@ class _Run:
             old = known.get((one.digest, signature))
             twice = any(record["table"] == table and record["digest"] == one.digest for record in self.records)
             if old is not None and not self.request.again and old not in self.dropped:
-                self.results.append(_result(old, "known"))
+                self.results.append((old, "known"))
             elif not twice:
                 before = [record for record in self._old(table) if record["digest"] == one.digest]
                 self.dropped += [record for record in before if record not in self.dropped]
@@ -173,12 +123,12 @@ class _Run:
     def finish(self) -> IngestResult:
         """Commit everything at once, if there is anything to commit."""
         if not self.records and not self.dropped:
-            return IngestResult(tuple(self.results), self.staging.before.digest)
+            return _result(self.results, self.staging.before.digest)
         replaced = {record["table"] for record in self.dropped}
         replaced |= {"quarantine"} if replaced else set()
         records = [old for old in self.staging.before.sources if old["table"] in replaced and old not in self.dropped]
         after = self.staging.commit(self._with_retained(replaced), [*records, *self.records], replaced)
-        return IngestResult(tuple(self.results), after.digest)
+        return _result(self.results, after.digest)
 
     def _with_retained(self, replaced: set[str]) -> dict[str, list[Staged]]:
         """The new parts, after those old ones of replaced tables that stay, linked into the staging folder."""
@@ -242,7 +192,7 @@ class _Run:
                 path.unlink()
         record = _record(one, signature, done, parts)
         self.records.append(record)
-        self.results.append(_result(record, status))
+        self.results.append((record, status))
 
     def _engine(self, relations: Mapping[str, Relation]) -> Engine:
         from basketry.engines.duck import DuckEngine
@@ -304,12 +254,23 @@ def _record(one: Input, signature: str, done: Cleaned, parts: list[Path]) -> dic
     }
 
 
-def _result(record: Mapping[str, Any], status: str) -> SourceResult:
-    fields: dict[str, Any] = {name: record[name] for name in ("table", "name", "digest", "rows", "kept", "quarantined")}
-    for name in ("money", "money_kept", "money_netted", "money_quarantined"):
-        fields[name] = Decimal(record[name])
-    counts = tuple(RuleCount(**count) for count in record["counts"])
-    return SourceResult(**fields, status=status, counts=counts, notes=tuple(record["notes"]))
+def _result(results: list[tuple[Mapping[str, Any], str]], digest: str) -> IngestResult:
+    import polars as pl
+
+    amounts = ("money", "money_kept", "money_netted", "money_quarantined")
+    money, names = pl.Decimal(38, 4), ("table", "name", "status", "rows", "kept", "quarantined")
+    schema = {name: pl.Int64 if name in names[3:] else pl.String for name in names} | dict.fromkeys(amounts, money)
+    plain = [
+        {**{name: record.get(name, status) for name in names}, **{a: Decimal(record[a]) for a in amounts}}
+        for record, status in results
+    ]
+    pairs = [(record, count) for record, _ in results for count in record["counts"] if count["broke"]]
+    rules = [{"table": record["table"], "name": record["name"], **count} for record, count in pairs]
+    kinds = dict.fromkeys(("table", "name", "rule", "verb"), pl.String) | {"broke": pl.Int64, "took": pl.Int64}
+    kinds |= {"why": pl.String, "example": pl.String}
+    notes = [f"{record['name']}: {note}" for record, _ in results for note in record["notes"]]
+    changed = any(status != "known" for _, status in results)
+    return IngestResult(digest, changed, pl.DataFrame(plain, schema), pl.DataFrame(rules, kinds), tuple(notes))
 
 
 def _weeks(days: tuple[tuple[dt.date, int], ...]) -> list[str]:

@@ -49,6 +49,13 @@ class Marks(dy.Schema):
     shown = dy.String(nullable=True)
 
 
+class Offenders(dy.Schema):
+    """Rows that break a rule, and the text to quote of each."""
+
+    row = dy.Int64()
+    shown = dy.String(nullable=True)
+
+
 class Sums(dy.Schema):
     """Rows and money of a file written."""
 
@@ -74,7 +81,10 @@ class Volume:
 
 @dataclass(frozen=True)
 class Count:
-    """How often a rule was broken (`broke`), how many rows it set aside itself (`took`), and the first row, in words."""
+    """How many rows broke a rule; how many it `took`, and the first of them in words.
+
+    A rule takes the rows that it is the first to set aside, or of those kept the ones it repaired or flagged.
+    """
 
     rule: str
     verb: str
@@ -201,10 +211,12 @@ class _Work:
         for bit, rule in enumerate(self.rules):
             if not rule.parsing:
                 continue
-            broke = [(row["row"], row["shown"], row["n"]) for row in marks.iter_rows(named=True) if row["mask"] & 1 << bit]
-            count = sum(n for _, _, n in broke)
+            count = sum(row["n"] for row in marks.iter_rows(named=True) if row["mask"] & 1 << bit)
             if 2 * count > self.came.rows:
-                first = ", ".join(f"row {row}{'' if shown is None else f' {shown!r}'}" for row, shown, _ in broke[:3])
+                rows = self._read(
+                    Offenders, f"SELECT row, shown FROM stored.marks WHERE mask & {1 << bit} <> 0 ORDER BY row LIMIT 3"
+                )
+                first = ", ".join(f"row {row}{'' if shown is None else f' {shown!r}'}" for row, shown in rows.iter_rows())
                 hint = "correct columns, format, timestamp_format, decimal or timezone of this source in shop.toml"
                 raise SourceFormat(f"{self.one.name}: {rule.why} in {count} of {self.came.rows} rows, first {first}", hint)
 
@@ -241,12 +253,14 @@ class _Work:
 
     def _counts(self, marks: dy.DataFrame[Marks]) -> tuple[Count, ...]:
         found = []
+        sets_aside = sum(1 << bit for bit, rule in enumerate(self.rules) if rule.sets_aside)
         for bit, rule in enumerate(self.rules):
             hits = [row for row in marks.iter_rows(named=True) if row["mask"] & 1 << bit]
             first = [row for row in hits if _first(self.rules, row["mask"]) is rule]
             example = self._example(rule, first or hits, quote=bool(first))
-            took = sum(row["n"] for row in first) if rule.sets_aside else 0
-            found.append(Count(rule.name, rule.verb, sum(row["n"] for row in hits), took, rule.why, example))
+            took = first if rule.sets_aside else [row for row in hits if not row["mask"] & sets_aside]
+            broke, took_rows = (sum(row["n"] for row in rows) for rows in (hits, took))
+            found.append(Count(rule.name, rule.verb, broke, took_rows, rule.why, example))
         return tuple(found)
 
     def _example(self, rule: Rule, hits: list[dict[str, object]], *, quote: bool) -> str:

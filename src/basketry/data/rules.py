@@ -110,7 +110,14 @@ def rules_of(source: Source, columns: Mapping[str, Kind], rules: Rules, *, catal
 def _read(source: Source, columns: Mapping[str, Kind]) -> list[Rule]:
     """Rules on what could not be read at all: these cannot be switched off, since a kept row satisfies its contract."""
     found = [
-        Rule("malformed", "quarantine", "__malformed IS NOT NULL", "has another number of fields than the header", parsing=True)
+        Rule(
+            "malformed",
+            "quarantine",
+            "__malformed IS NOT NULL",
+            "cannot be split into the expected fields",
+            parsing=True,
+            firm=True,
+        )
     ]
     for name, column in source.columns:
         text = text_sql(column, columns)
@@ -120,7 +127,7 @@ def _read(source: Source, columns: Mapping[str, Kind]) -> list[Rule]:
             found.append(Rule(f"missing_{name}", "quarantine", missing, f"{name} is empty", parsing=True, firm=True))
         what = "number" if name in NUMBERS else {"ts": "time", "first_day": "day"}.get(name)
         if what is not None:
-            like = f" like {source.timestamp_format}" if source.timestamp_format and what != "number" else ""
+            like = "" if what == "number" else f" like {source.timestamp_format or '2024-01-31 13:05:00'}"
             bad = f"{'read_' + name if name.endswith('discount') else typed} IS NULL AND {text} IS NOT NULL"
             found.append(
                 Rule(f"unreadable_{name}", "quarantine", bad, f"{name} is not a {what}{like}", text, parsing=True, firm=True)

@@ -75,16 +75,16 @@ store_id = {value = "web"}                         # the same in every row
 # query = "SELECT ... FROM ... ORDER BY ..."       # or relation = "schema.table"; a fixed order makes it idempotent
 
 [rules]
-# off = ["outlier"]               # rules not to apply; `basketry ingest` lists them all
+# off = ["outlier"]               # rules not to apply, by the names that ingest prints
 # outliers = "quarantine"         # default "flag": count them, keep them
 # thousandths = ["FUEL"]          # subcategories whose units are written in thousandths
 """
 
-TEMPLATES: Final = {"own": _OWN, "complete_journey": _COMPLETE_JOURNEY, "uci_online_retail": _UCI}
+TEMPLATES: Final = {"": _OWN, "complete_journey": _COMPLETE_JOURNEY, "uci_online_retail": _UCI}
 
 
-def template(adapter: str = "own") -> str:
-    """The text of a fresh shop.toml: for a shop of your `own`, or for a data set with a ready adapter."""
+def template(adapter: str = "") -> str:
+    """The text of a fresh shop.toml: for a data set with a ready adapter, or to complete for a shop of your own."""
     if adapter not in TEMPLATES:
-        raise ConfigError(f"there is no adapter {adapter!r}", f"known are {', '.join(TEMPLATES)}")
+        raise ConfigError(f"there is no adapter {adapter!r}", f"known are {', '.join(name for name in TEMPLATES if name)}")
     return TEMPLATES[adapter]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 CHUNK: Final = 1 << 20
 MAX_LINE: Final = 4 << 20
-_LIKELY: Final = ("utf-8", "gb18030", "cp1252", "shift_jis", "big5", "utf-16")
+_LIKELY: Final = ("utf-8", "gb18030", "cp1252", "shift_jis", "big5")
 
 
 @dataclass(frozen=True)
