@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 Language = Literal["en", "zh"]
 LANGUAGES: Final[dict[str, Language]] = {"en": "en", "zh": "zh"}
-ORDERS: Final = ("strength", "adjusted_low", "adjusted_lift", "lift", "confidence", "customers", "similarity")
+ORDERS: Final = ("verdict", "strength", "adjusted_low", "adjusted_lift", "lift", "confidence", "customers", "similarity")
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,10 @@ class AssociationsRequest:
     k: int = field(default=10, metadata={"help": "How many edges at most."})
     kind: str = field(default="", metadata={"help": "Only this kind: bought_together, bought_next or similar."})
     verdict: str = field(default="", metadata={"help": "Only this verdict: complement, substitute, co_trip or unknown."})
-    order: str = field(default="strength", metadata={"help": "Best first by: " + ", ".join(ORDERS) + "."})
+    order: str = field(
+        default="verdict",
+        metadata={"help": "Best first by: " + ", ".join(ORDERS) + "; verdict: complements, substitutes, the rest by strength."},
+    )
     language: str = field(default="en", metadata={"help": "Language of the sentences: en or zh."})
 
 
@@ -53,9 +56,8 @@ def associations(shop: Shop, request: AssociationsRequest) -> AssociationsResult
     for column, value, allowed in (("kind", request.kind, KINDS), ("verdict", request.verdict, VERDICTS)):
         if value:
             edges = edges.filter(pl.col(column) == checked(value, allowed, column))
-    order = checked(request.order, ORDERS, "order")
-    edges = edges.sort(pl.col(order), pl.col("similarity"), descending=True, nulls_last=True).head(max(request.k, 0))
-    told = with_sentences(edges, graph.products, LANGUAGES[language])
+    best = _ordered(edges, checked(request.order, ORDERS, "order")).head(max(request.k, 0))
+    told = with_sentences(best, graph.products, LANGUAGES[language])
     shown = told.join(
         graph.products.select(other_id="product_id", other="title"), on="other_id", how="left", maintain_order="left"
     )
@@ -66,6 +68,19 @@ def associations(shop: Shop, request: AssociationsRequest) -> AssociationsResult
         release=graph.release.id,
         edges=shown.select(*columns),
         notes=_notes(found.products, found.how, request.product, graph.release.fell_back_from),
+    )
+
+
+def _ordered(edges: pl.DataFrame, order: str) -> pl.DataFrame:
+    """Best first; by verdict, complements stand in the order of the lift that is certain, all else by strength."""
+    import polars as pl
+
+    if order != "verdict":
+        return edges.sort(pl.col(order), pl.col("similarity"), descending=True, nulls_last=True)
+    complement = pl.col("verdict") == "complement"
+    within = pl.when(complement).then(pl.col("adjusted_low")).otherwise(pl.col("strength"))
+    return edges.sort(
+        pl.col("verdict").to_physical(), within, pl.col("similarity"), descending=[False, True, True], nulls_last=True
     )
 
 

@@ -108,7 +108,7 @@ class Shop:
         return build(self, request or BuildRequest())
 
     def associations(
-        self, product: str, k: int = 10, *, kind: str = "", verdict: str = "", order: str = "strength"
+        self, product: str, k: int = 10, *, kind: str = "", verdict: str = "", order: str = "verdict"
     ) -> pl.DataFrame:
         """The k best edges of a product, by id or words in either language, each with its sentence."""
         from basketry.app.associations import AssociationsRequest, associations

@@ -81,14 +81,17 @@ def parse(text: str, language: Language) -> Parsed:
 def with_sentences(edges: pl.DataFrame, products: pl.DataFrame, language: Language) -> pl.DataFrame:
     """`edges` (Associations) with two more columns, `sentence` and `verdict_sentence`.
 
-    Titles are `products.title` (Products); a product that is not there goes by its id. Linear: about 100 us an edge.
+    Titles are `products.title` (Products); a product that is not there goes by its id, and
+    namesakes carry theirs. Linear: about 100 us an edge.
     """
     titles: dict[str, str] = dict(products.select("product_id", "title").iter_rows())
     said: list[str] = []
     concluded: list[str] = []
     for edge in edges.select("product_id", "other_id", "kind", "verdict", *COLUMNS).iter_rows(named=True):
         known = known_figures(edge)
-        pair = (titles.get(edge["product_id"], edge["product_id"]), titles.get(edge["other_id"], edge["other_id"]))
+        one, other = edge["product_id"], edge["other_id"]
+        pair = (titles.get(one, one), titles.get(other, other))
+        pair = (f"{pair[0]} #{one}", f"{pair[1]} #{other}") if pair[0] == pair[1] else pair
         said.append(_kind_grammar(edge, language).say(*pair, known))
         concluded.append(_verdict_grammar(edge, language).say(*pair, _of_the_pair(edge, known)))
     return edges.with_columns(pl.Series("sentence", said, pl.String), pl.Series("verdict_sentence", concluded, pl.String))
