@@ -1,0 +1,204 @@
+"""The command line as an operator uses it, on a shop made of CSV files."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import worlds
+
+TITLES = {
+    "bun": "Hamburger buns",
+    "patty": "Beef patties, frozen",
+    "milk1": "Fresh whole milk 1 l",
+    "milk2": "Fresh whole milk 1 l organic",
+    "wine": "Red wine",
+    "cheese": "Mature cheese",
+} | {f"s{each}": f"Staple grocery no. {each}" for each in range(20)}
+SHOP = """
+name = "Corner"
+currency = "EUR"
+timezone = "Europe/Berlin"
+
+[[source]]
+table = "products"
+path = "products.csv"
+[source.columns]
+product_id = "id"
+title = "name"
+
+[[source]]
+table = "order_lines"
+path = "lines.csv"
+delimiter = ";"
+decimal = ","
+[source.columns]
+order_id = "order"
+customer_id = "customer"
+product_id = "product"
+ts = "time"
+units = "n"
+amount = "paid"
+"""
+
+
+def run(*arguments, shop=None, status=0):
+    where = ["--shop", str(shop)] if shop is not None else []
+    command = [sys.executable, "-c", "from basketry.cli.main import main; main()", *map(str, arguments), *where]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == status, done.stderr
+    assert "Traceback" not in done.stderr and "leaked" not in done.stderr
+    return done.stderr if status else done.stdout
+
+
+def asked(*arguments, shop):
+    return json.loads(run(*arguments, "--format", "json", shop=shop))
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    """A shop that has read its files and published once."""
+    folder: Path = tmp_path_factory.mktemp("corner")
+    (folder / "shop.toml").write_text(SHOP, encoding="utf-8")
+    with (folder / "products.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("id", "name"), *TITLES.items()])
+    with (folder / "lines.csv").open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, delimiter=";")
+        rows.writerow(("order", "customer", "product", "time", "n", "paid"))
+        for frame in worlds.order_lines(list(worlds.trips())).iter_slices(1000):
+            for row in frame.iter_rows(named=True):
+                rows.writerow(
+                    (row["order_id"], row["customer_id"], row["product_id"], f"{row['ts']:%Y-%m-%d %H:%M:%S}", 1, "1,5")
+                )
+        rows.writerow(("x1", "c1", "unheard-of", "2024-01-02 10:00:00", 1, "2,5"))
+    read = asked("ingest", shop=folder)
+    lines = next(row for row in read["tables"] if row["table"] == "order_lines")
+    assert lines["rows"] == lines["kept"] + lines["quarantined"] and lines["quarantined"] == 1
+    built = asked("build", shop=folder)
+    assert built["release"] and {row["kind"] for row in built["edges"]} >= {"bought_together", "similar"}
+    return folder
+
+
+def test_reading_the_same_files_again_changes_nothing(shop):
+    again = asked("ingest", shop=shop)
+    assert {row["status"] for row in again["tables"]} == {"known"}
+
+
+def test_associations_by_words_by_id_and_in_chinese(shop):
+    found = asked("associations", "hamburger", "--k", "3", shop=shop)
+    assert found["product_id"] == "bun"
+    best = found["edges"][0]
+    assert (best["other_id"], best["verdict"], best["kind"]) == ("patty", "complement", "bought_together")
+    assert "“Hamburger buns”" in best["sentence"]
+    assert asked("associations", "bun", shop=shop)["title"] == "Hamburger buns"
+    chinese = asked("associations", "奶酪", "--language", "zh", shop=shop)
+    assert chinese["product_id"] == "cheese"
+    assert "购物篮" in chinese["edges"][0]["sentence"] or "订单" in chinese["edges"][0]["sentence"]
+    substitutes = asked("associations", "milk1", "--verdict", "substitute", shop=shop)
+    assert [row["other_id"] for row in substitutes["edges"]] == ["milk2"]
+
+
+def test_associations_as_csv_and_as_a_table(shop):
+    rows = list(csv.DictReader(io.StringIO(run("associations", "bun", "--format", "csv", shop=shop))))
+    assert rows[0]["other_id"] == "patty"
+    assert "Beef patties" in run("associations", "bun", shop=shop)
+
+
+def test_explain_tells_every_measure_and_the_verdict(shop):
+    told = asked("explain", "wine", "cheese", shop=shop)
+    measures = {row["measure"] for row in told["evidence"]}
+    assert measures >= {
+        "baskets",
+        "customers",
+        "lift",
+        "adjusted_low",
+        "placebo_lift",
+        "contrast",
+        "q",
+        "stability",
+        "strength",
+    }
+    assert any("meet on the same trips" in note for note in told["notes"])
+
+
+def test_clusters_list_groups_and_their_products(shop):
+    groups = asked("clusters", shop=shop)["rows"]
+    assert sum(row["products"] for row in groups) == len(TITLES)
+    members = asked("clusters", "--cluster", str(groups[0]["cluster"]), "--method", "kmeans", shop=shop)["rows"]
+    assert len(members) == groups[0]["products"]
+
+
+def test_report_writes_one_page(shop, tmp_path):
+    page = tmp_path / "page.html"
+    wrote = asked("report", "--out", page, shop=shop)
+    assert wrote["bytes"] == page.stat().st_size
+    text = page.read_text(encoding="utf-8")
+    assert "Hamburger buns" in text and "<script src" not in text and "http-equiv" in text
+
+
+def test_releases_roll_back_and_are_proved(shop):
+    first = asked("releases", shop=shop)["releases"][-1]["release"]
+    second = asked("build", "--seed", "1", shop=shop)["release"]
+    assert [row["release"] for row in asked("releases", shop=shop)["releases"] if row["serves"]] == [second]
+    assert asked("rollback", shop=shop)["serves"] == first
+    assert asked("rollback", second, shop=shop)["serves"] == second
+    assert asked("verify", shop=shop)["checked"] == 2
+    damaged = shop / "releases" / second / "associations.parquet"
+    data = bytearray(damaged.read_bytes())
+    data[len(data) // 2] ^= 1
+    damaged.chmod(0o644)
+    damaged.write_bytes(bytes(data))
+    assert "release-damaged" in run("verify", shop=shop, status=6)
+    answer = asked("associations", "bun", shop=shop)
+    assert answer["release"] == first, "the last good release goes on serving"
+    assert any(second in note for note in answer["notes"])
+
+
+def test_doctor_says_what_is_well(shop):
+    checks = {row["check"]: row["state"] for row in asked("doctor", "--encode", shop=shop)["checks"]}
+    assert {checks[name] for name in ("compiled kernels", "weights universal", "encoder", "shop.toml", "tables")} == {"ok"}
+
+
+def test_init_writes_a_file_that_teaches_and_never_overwrites(tmp_path):
+    folder = tmp_path / "new"
+    run("init", shop=folder)
+    assert "[source.columns]" in (folder / "shop.toml").read_text(encoding="utf-8")
+    assert "already there" in run("init", shop=folder, status=2)
+    run("init", "--adapter", "complete_journey", shop=tmp_path / "demo")
+
+
+def test_errors_say_what_is_wrong_and_what_to_do(shop, tmp_path):
+    for arguments, status, words in (
+        (("associations", "zzqqy"), 5, "no product fits"),
+        (("associations", "bun", "--kind", "odd"), 2, "kind 'odd' is not known"),
+        (("associations", "bun", "--format", "xml"), 2, "cannot print as 'xml'"),
+        (("rollback", "../../etc"), 2, "is not a release id"),
+        (("build", "--as-of", "yesterday"), 2, "is not an instant"),
+        (("build", "--metric", "odd"), 2, "no metric is called"),
+        (("build", "--encoder", "odd"), 2, "no encoder is called"),
+    ):
+        text = run(*arguments, shop=shop, status=status)
+        assert words in text and "hint:" in text and "docs/errors/" in text
+    assert "is not a shop" in run("ingest", shop=tmp_path, status=5)
+    empty = tmp_path / "empty"
+    run("init", "--adapter", "uci_online_retail", shop=empty)
+    assert "nothing is published" in run("associations", "bun", shop=empty, status=6)
+    assert "holds no" in run("build", shop=empty, status=4)
+
+
+@pytest.mark.slow
+@pytest.mark.data
+def test_the_main_job_on_the_complete_journey(complete_journey, tmp_path):
+    done = asked("demo", shop=tmp_path / "demo")
+    assert complete_journey.is_dir()
+    lines = next(row for row in done["tables"] if row["table"] == "order_lines")
+    assert lines["rows"] == 1_469_307 == lines["kept"] + lines["quarantined"]
+    verdicts = [row["verdict"] for row in done["strongest"]]
+    assert verdicts.count("complement") >= 6 and "substitute" in verdicts
+    assert Path(done["report"]).stat().st_size < 1_500_000
+    metric = {(row["metric"], row["model"]): row["value"] for row in done["hold_out"] if row["slice"] == "all"}
+    assert metric["log_loss", "fused"] < metric["log_loss", "behaviour"] < metric["log_loss", "meaning"]
