@@ -91,7 +91,8 @@ def with_sentences(edges: pl.DataFrame, products: pl.DataFrame, language: Langua
         known = known_figures(edge)
         one, other = edge["product_id"], edge["other_id"]
         pair = (titles.get(one, one), titles.get(other, other))
-        pair = (f"{pair[0]} #{one}", f"{pair[1]} #{other}") if pair[0] == pair[1] else pair
+        if pair[0] == pair[1]:
+            pair = (f"{pair[0]} #{one}", f"{pair[1]} #{other}")
         said.append(_kind_grammar(edge, language).say(*pair, known))
         concluded.append(_verdict_grammar(edge, language).say(*pair, _of_the_pair(edge, known)))
     return edges.with_columns(pl.Series("sentence", said, pl.String), pl.Series("verdict_sentence", concluded, pl.String))
