@@ -53,7 +53,7 @@ def survey(path: Path, encoding: str, copy: Path) -> Surveyed:
         stream.seek(0)
         target = stack.enter_context(copy.open("wb")) if zipped or not as_is else None
         reader = _Reader(path, encoding)
-        chunks = _chunks(stream, digest, progress)
+        chunks = _chunks(stream, before[0], digest, progress)
         for chunk in _inflated(chunks, path) if zipped else chunks:
             text = reader.feed(chunk)
             if target is not None:
@@ -146,8 +146,11 @@ def _reads(error: UnicodeDecodeError, encoding: str) -> bool:
     return all(char.isprintable() or char in "\t\r" for char in text)
 
 
-def _chunks(stream: BufferedReader, digest: hashlib._Hash, progress: Span) -> Iterator[bytes]:
-    while chunk := stream.read(CHUNK):
+def _chunks(stream: BufferedReader, size: int, digest: hashlib._Hash, progress: Span) -> Iterator[bytes]:
+    """The first `size` bytes: a file that grows as fast as it is read would never end."""
+    left = size
+    while chunk := stream.read(min(CHUNK, left)):
+        left -= len(chunk)
         digest.update(chunk)
         progress.advance(len(chunk))
         yield chunk
