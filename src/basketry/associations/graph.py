@@ -129,9 +129,10 @@ class _Known:
         b = np.concatenate([similar.b, *(each.b for each in edges.values())])
         pairs = Pairs.of(a, b, len(catalogue.document))
         evidence = catalogue.evidence(pairs, history, graph.together.min_customers)
+        together = history.together(pairs)
         across = history.across(pairs) if (history.baskets.next_orders() >= 0).any() else None
-        found = contrast(history.together(pairs), across) if across else None
-        verdict = graph.rule.judge(_findings(pairs, edges["bought_together"], evidence.similarity, found))
+        found = contrast(together, across) if across else None
+        verdict = graph.rule.judge(_findings(pairs, edges["bought_together"], together.lift(), evidence.similarity, found))
         unknown = np.full(len(pairs), np.nan)
         strength = proof.model.probability(evidence) if proof else unknown
         hidden = _hidden(across, graph.together.min_customers) if across else np.ones(len(pairs), dtype=np.bool_)
@@ -160,13 +161,13 @@ def _hidden(across: Tally, min_customers: int) -> npt.NDArray[np.bool_]:
     return (across.customers > 0) & (across.customers < min_customers)
 
 
-def _findings(pairs: Pairs, together: Edges, similarity: Floats, found: Contrast | None) -> Findings:
+def _findings(pairs: Pairs, together: Edges, adjusted: Floats, similarity: Floats, found: Contrast | None) -> Findings:
     """What the verdict rule asks, for pairs with and without an edge."""
     rows = together.lookup(pairs.a, pairs.b)
     edge = {name: np.full(len(pairs), np.nan) for name in ("lift", "q", "adjusted_low", "adjusted_high")}
     for name, column in edge.items():
         column[rows >= 0] = getattr(together, name)[rows[rows >= 0]]
-    return Findings(**edge, similarity=similarity, contrast=found)
+    return Findings(**edge, adjusted=adjusted, similarity=similarity, contrast=found)
 
 
 def _together(edges: Edges, known: _Known) -> pl.DataFrame:

@@ -7,9 +7,9 @@ what is particular to one trip sets them apart. The **contrast** is their ratio:
 
     contrast = (together / expected together) / (across / expected across)
 
-Above 1 the two are wanted on the same trip (buns and patties); below 1 one visit takes the one and the next visit the other,
-which between products that mean the same is substitution (two milks). Where customers are unknown there is no placebo, and
-the size-adjusted lift stands alone.
+Above 1 the two are wanted on the same trip (buns and patties). Below 1 one visit takes the one and the next visit the other:
+between products that mean the same, and that share a basket less often than chance, this is substitution (two milks). Where
+customers are unknown there is no placebo, and the size-adjusted lift stands alone.
 """
 
 from __future__ import annotations
@@ -92,10 +92,14 @@ def contrast(together: Tally, across: Tally) -> Contrast:
 
 @dataclass(frozen=True)
 class Findings:
-    """What a verdict rests on, pair by pair; `contrast` is None where customers are unknown, similarity NaN if unknown."""
+    """What a verdict rests on, pair by pair, NaN where not known; `contrast` is None where customers are unknown.
+
+    `adjusted` is known of every pair, the other lifts and `q` of those with an edge alone.
+    """
 
     lift: Floats
     q: Floats
+    adjusted: Floats
     adjusted_low: Floats
     adjusted_high: Floats
     similarity: Floats
@@ -119,7 +123,7 @@ class VerdictRule:
             apart = self._rejected(found.contrast, alike & found.contrast.tested()) & (found.contrast.high < 1)
             joint = self._rejected(found.contrast, associated) & (found.contrast.low > 1)
         complement = associated & (found.adjusted_low > 1) & joint
-        substitute = alike & apart
+        substitute = alike & apart & (found.adjusted < 1)
         return np.select([complement, substitute, associated], ["complement", "substitute", "co_trip"], "unknown")
 
     def _rejected(self, contrast: Contrast, family: Flags) -> Flags:

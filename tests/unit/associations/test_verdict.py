@@ -57,8 +57,9 @@ def test_contrast_by_hand():
 
 
 def judged(*, lift=5.0, q=0.001, low=2.0, high=6.0, similarity=0.1, together=(60, 10.0), across=(10, 10.0)):
+    adjusted = together[0] / together[1]
     found = contrast(tally([together[0]], [together[0]], [together[1]]), tally([across[0]], [across[0]], [across[1]]))
-    columns = [np.array([float(value)]) for value in (lift, q, low, high, similarity)]
+    columns = [np.array([float(value)]) for value in (lift, q, adjusted, low, high, similarity)]
     return VerdictRule().judge(Findings(*columns, contrast=found)).item()
 
 
@@ -76,6 +77,11 @@ def test_alike_with_little_co_purchase_is_no_complement_and_without_turns_nothin
     )
 
 
+def test_alike_and_oftener_together_than_chance_is_no_substitute():
+    assert judged(similarity=0.9, lift=4.0, q=0.2, low=1.1, high=3.0, together=(40, 20.0), across=(90, 20.0)) == "unknown"
+    assert judged(similarity=0.9, lift=4.0, q=0.001, low=1.1, high=3.0, together=(40, 20.0), across=(90, 20.0)) == "co_trip"
+
+
 def test_a_high_raw_lift_is_no_verdict():
     # significant and far above 1, yet no oftener than basket size explains
     assert judged(lift=9.0, q=1e-12, low=0.9, high=1.2) == "co_trip"
@@ -91,7 +97,7 @@ def test_without_customers_the_adjusted_interval_decides_alone():
     rule = VerdictRule()
 
     def alone(low, high, similarity, lift=3.0, q=0.001):
-        columns = [np.array([float(value)]) for value in (lift, q, low, high, similarity)]
+        columns = [np.array([float(value)]) for value in (lift, q, (low + high) / 2, low, high, similarity)]
         return rule.judge(Findings(*columns, contrast=None)).item()
 
     assert alone(1.5, 3.0, 0.1) == "complement"
@@ -107,7 +113,15 @@ def test_where_nothing_is_particular_to_a_trip_few_verdicts_are_given():
     found = contrast(tally(one, one, expected), tally(two, two, expected))
     ones = np.ones(n)
     verdicts = VerdictRule().judge(
-        Findings(lift=ones * 5, q=ones * 0, adjusted_low=ones * 2, adjusted_high=ones * 3, similarity=ones, contrast=found)
+        Findings(
+            lift=ones * 5,
+            q=ones * 0,
+            adjusted=ones * 0.5,
+            adjusted_low=ones * 2,
+            adjusted_high=ones * 3,
+            similarity=ones,
+            contrast=found,
+        )
     )
     assert np.mean(verdicts != "co_trip") < 0.005
 
