@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from basketry.core.protocols import S
 
 MAX_LINE_BYTES: Final = 4 * 1024 * 1024
+# Measured on 1.5 million order lines: a third less CPU time than zstd with unlimited dictionaries, for twice the bytes.
+_PARQUET: Final = "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT 5000"
 
 
 def _literal(text: str) -> str:
@@ -100,14 +102,10 @@ class DuckEngine:
             yield contract.validate(_ordered(pl.concat(held), contract), cast=True)
 
     def write(self, sql: str, params: Params, path: Path) -> int:
-        """COPY the rows of `sql` into a Parquet file (zstd), in their order."""
+        """COPY the rows of `sql` into a Parquet file, in their order."""
         with self._wrapped(sql):
             target = _literal(str(path))
-            result = (
-                self._cursor()
-                .execute(f"COPY ({sql}) TO {target} (FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd)", dict(params))
-                .fetchone()
-            )
+            result = self._cursor().execute(f"COPY ({sql}) TO {target} ({_PARQUET})", dict(params)).fetchone()
         return int(result[0]) if result else 0
 
     def close(self) -> None:
