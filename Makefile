@@ -32,7 +32,11 @@ test: setup  ## every test, slow ones too; those that need absent data or progra
 	$(BIN)/python -m pytest -n 2
 
 bench: setup  ## measure against peers and write the pages in docs/reference
-	$(BIN)/python -m benchmarks.run
+	$(BIN)/python benchmarks/speed/start.py
+	$(BIN)/python benchmarks/speed/pairs.py 5
+	$(BIN)/python benchmarks/speed/ingest.py
+	$(BIN)/python benchmarks/quality/crosslingual.py
+	$(BIN)/python benchmarks/quality/holdout.py
 
 docs: setup  ## write the reference pages that come from the code
 	$(BIN)/python docs/generate.py
