@@ -1,4 +1,4 @@
-"""The laws every Engine obeys: `check_engine(open_engine, folder)` runs them on a new one; a broken one is an AssertionError."""
+"""The laws every Engine obeys: `check_engine(open_engine, folder)` runs them all; a broken one is an AssertionError."""
 
 from __future__ import annotations
 
