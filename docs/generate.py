@@ -1,6 +1,6 @@
 """Writes the reference pages that come from the code; with --check, only says which of them are stale.
 
-    python docs/generate.py [--check]
+python docs/generate.py [--check]
 """
 
 from __future__ import annotations
@@ -191,12 +191,12 @@ def shop_page() -> Iterator[str]:
     yield words(Source)
     yield key_table(Source, without=("columns",))
     yield "## `[source.columns]`"
-    lines = [
-        row(f"`{table}`", ", ".join(f"`{name}`" for name in sorted(REQUIRED[table])), optional(table)) for table in TABLES
-    ]
+    lines = [row(f"`{table}`", ", ".join(f"`{name}`" for name in sorted(REQUIRED[table])), optional(table)) for table in TABLES]
     yield "\n".join([*head("Table", "Required", "Also"), *lines])
     yield "## `[adapter]`"
-    yield "Known names: " + ", ".join(f"`{name}`" for name in ADAPTERS) + ". `basketry init --adapter NAME` writes a whole file."
+    yield (
+        "Known names: " + ", ".join(f"`{name}`" for name in ADAPTERS) + ". `basketry init --adapter NAME` writes a whole file."
+    )
     yield "## `[rules]`"
     yield "See [cleaning rules](rules.md)."
 

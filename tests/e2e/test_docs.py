@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 TUTORIAL = ROOT / "docs" / "tutorials" / "your-own-data.md"
 PAGES = sorted(
     page
-    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
     if page != TUTORIAL and re.search(r"^```(sh run|sh fails|python run|toml file)", page.read_text(), re.MULTILINE)
 )
 FENCE = re.compile(r"^```(\w+) (run|out|fails=\d+|file=\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -31,7 +31,9 @@ def generate() -> ModuleType:
 
 
 def errors(kind: type[BasketryError] = BasketryError) -> list[type[BasketryError]]:
-    return [each for below in kind.__subclasses__() for each in (below, *errors(below)) if each.__module__.startswith("basketry.")]
+    return [
+        each for below in kind.__subclasses__() for each in (below, *errors(below)) if each.__module__.startswith("basketry.")
+    ]
 
 
 def prose(page: Path) -> str:
@@ -100,7 +102,9 @@ def test_every_page_is_reached_from_the_index():
         page = left.pop()
         if page not in reached and page.suffix == ".md":
             reached.add(page)
-            left += [(page.parent / link.partition("#")[0]).resolve() for link in LINK.findall(prose(page)) if "://" not in link]
+            left += [
+                (page.parent / link.partition("#")[0]).resolve() for link in LINK.findall(prose(page)) if "://" not in link
+            ]
     assert set(PAGES) - reached == set()
 
 
