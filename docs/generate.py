@@ -9,6 +9,7 @@ import dataclasses
 import inspect
 import sys
 from collections.abc import Callable, Collection, Iterator
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any, Final
 
@@ -76,12 +77,12 @@ def column_row(named: tuple[str, dy.Column]) -> str:
 def commands_page() -> Iterator[str]:
     """Every operation: what it does, its arguments and options, what it answers."""
     yield "# Commands"
-    yield (
-        "Every operation is a command, `basketry NAME`, and a function of Python, `basketry.app.NAME`. All commands take\n"
-        "`--shop FOLDER` (`-s`; default: the current folder, or the variable `BASKETRY_SHOP`), `--format table|json|csv` (`-f`) "
-        "and\n`--quiet` (`-q`, no progress bars). `csv` prints the first table of the answer. The exit status of a failure is "
-        "that of its\n[error](errors.md)."
-    )
+    yield cleandoc("""
+        Every operation is a command, `basketry NAME`, and a function of Python, `basketry.app.NAME`. All commands take
+        `--shop FOLDER` (`-s`; default: the current folder, or the variable `BASKETRY_SHOP`), `--format table|json|csv` (`-f`)
+        and `--quiet` (`-q`, no progress bars). `csv` prints the first table of the answer. The exit status of a failure is
+        that of its [error](errors.md).
+    """)
     for operation in OPERATIONS:
         yield f"## {operation.name}"
         yield words(operation.call)
@@ -128,11 +129,11 @@ def subclasses(kind: type[BasketryError]) -> Iterator[type[BasketryError]]:
 def errors_page() -> Iterator[str]:
     """Index of errors by code."""
     yield "# Errors"
-    yield (
-        "Every failure on purpose is printed as `error [CODE] what is wrong`, then a hint with the way out, and ends the command\n"
-        "with its exit status. In Python it is an exception of `basketry.core.errors` with `code`, `message` and `hint`. Anything\n"
-        "else that is raised is a defect: please report it."
-    )
+    yield cleandoc("""
+        Every failure on purpose is printed as `error [CODE] what is wrong`, then a hint with the way out, and ends the command
+        with its exit status. In Python it is an exception of `basketry.core.errors` with `code`, `message` and `hint`.
+        Anything else that is raised is a defect: please report it.
+    """)
     rows = [
         row(f"[`{kind.code}`](../errors/{kind.code}.md)", f"`{kind.__name__}`", kind.exit_status, words(kind))
         for kind in subclasses(BasketryError)
@@ -151,13 +152,13 @@ def cleaning_rules(table: str) -> tuple[Rule, ...]:
 def rules_page() -> Iterator[str]:
     """The cleaning rules in the order they are tried."""
     yield "# Cleaning rules"
-    yield (
-        "A row that breaks a rule is set aside (`quarantine`), mended and kept (`repair`), or kept and counted (`flag`). Rules are\n"
-        "tried in this order: the first that sets a row aside takes it, and every rule it breaks is counted. `basketry ingest`\n"
-        "prints the rules that were broken, with an example of each. Firm rules cannot be switched off in `[rules] off`, because\n"
-        "every kept row satisfies its [contract](tables.md); where more than half of a source breaks a rule marked *mapping*, the\n"
-        "ingest stops instead, since then the mapping is wrong and not the rows."
-    )
+    yield cleandoc("""
+        A row that breaks a rule is set aside (`quarantine`), mended and kept (`repair`), or kept and counted (`flag`). Rules
+        are tried in this order: the first that sets a row aside takes it, and every rule it breaks is counted.
+        `basketry ingest` prints the rules that were broken, with an example of each. Firm rules cannot be switched off in
+        `[rules] off`, because every kept row satisfies its [contract](tables.md); where more than half of a source breaks a
+        rule marked *mapping*, the ingest stops instead, since then the mapping is wrong and not the rows.
+    """)
     for table in TABLES:
         yield f"## {table}"
         lines = [
@@ -209,10 +210,11 @@ def optional(table: str) -> str:
 def weights_page() -> Iterator[str]:
     """Weights of text encoders, pinned."""
     yield "# Weights"
-    yield (
-        "Weights of the text encoders that come with a package, each pinned by its sha256 and compared with it before anything\n"
-        "parses it. `basketry doctor` says whether they are here and whole. Other encoders are named by the digest of their folder."
-    )
+    yield cleandoc("""
+        Weights of the text encoders that come with a package, each pinned by its sha256 and compared with it before anything
+        parses it. `basketry doctor` says whether they are here and whole. Other encoders are named by the digest of their
+        folder.
+    """)
     lines = [row(w.name, w.package, f"{w.size:,}", w.licence, w.origin, f"`{w.sha256}`") for w in WEIGHTS]
     yield "\n".join([*head("Name", "Package", "Bytes", "Licence", "Origin", "sha256"), *lines])
 

@@ -15,7 +15,9 @@ import sys
 from pathlib import Path
 
 CUSTOMERS, WEEKS, FIRST_MONDAY = 700, 30, dt.datetime(2025, 1, 6)
-CATALOGUE = {  # name, variant, department, category, price in cents, how often it is wanted
+CATALOGUE: dict[
+    str, tuple[str, str, str, str, int, float]
+] = {  # name, variant, department, category, price in cents, how often it is wanted
     "M1": ("Whole milk", "1 l", "Dairy", "Milk", 129, 0),
     "M2": ("Skimmed milk", "1 l", "Dairy", "Milk", 119, 0),
     "D1": ("Butter", "250 g", "Dairy", "Butter", 249, 5),
@@ -40,8 +42,8 @@ TOGETHER = (("B2", "F1", 0.05), ("P1", "P2", 0.06))
 MILK, SHOPS = 0.45, 0.3
 
 
-def basket(dice: random.Random) -> set[str]:
-    """One trip: some of what is usual (more on a large trip), one milk or the other, and now and then a planted pair."""
+def trip(dice: random.Random) -> set[str]:
+    """What is brought home: some of what is usual, one milk or the other, and now and then a planted pair."""
     usual = [sku for sku, product in CATALOGUE.items() if product[5]]
     weights = [CATALOGUE[sku][5] for sku in usual]
     wanted = set(dice.choices(usual, weights, k=dice.choice((1, 1, 2, 2, 8))))
@@ -55,13 +57,13 @@ def basket(dice: random.Random) -> set[str]:
 
 def receipts() -> list[list[str]]:
     """Lines of every receipt in the order they were rung up, in the words of the till."""
-    dice = random.Random(20250106)
+    dice = random.Random(20250106)  # noqa: S311 - invented receipts
     trips = []
-    for card in range(1, CUSTOMERS + 1):
+    for customer in range(1, CUSTOMERS + 1):
         for week in range(WEEKS):
             if dice.random() < SHOPS:
                 minutes = dice.randrange(7) * 24 * 60 + dice.randrange(8 * 60, 20 * 60)
-                trips.append((FIRST_MONDAY + dt.timedelta(weeks=week, minutes=minutes), f"C{card:03}", basket(dice)))
+                trips.append((FIRST_MONDAY + dt.timedelta(weeks=week, minutes=minutes), f"C{customer:03}", trip(dice)))
     lines = []
     for number, (when, card, wanted) in enumerate(sorted(trips, key=lambda trip: trip[:2]), start=1):
         for sku in sorted(wanted):

@@ -31,9 +31,8 @@ def generate() -> ModuleType:
 
 
 def errors(kind: type[BasketryError] = BasketryError) -> list[type[BasketryError]]:
-    return [
-        each for below in kind.__subclasses__() for each in (below, *errors(below)) if each.__module__.startswith("basketry.")
-    ]
+    ours = [below for below in kind.__subclasses__() if below.__module__.startswith("basketry.")]
+    return [each for below in ours for each in (below, *errors(below))]
 
 
 def prose(page: Path) -> str:
