@@ -110,3 +110,32 @@ def test_every_page_is_reached_from_the_index():
 def test_decisions_are_numbered_without_gaps():
     numbers = sorted(int(page.stem[:4]) for page in (DOCS / "decisions").glob("[0-9]*.md"))
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+def measured(page: Path, shop: str) -> dict[tuple[str, str, str], float]:
+    """(slice, measure, model) to value, as the benchmark wrote them."""
+    found, part = {}, ""
+    section = page.read_text().partition(f"## {shop}\n")[2].partition("\n## ")[0]
+    table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.strip().split("\n\n")[0].splitlines()]
+    for cells in table[2:]:
+        row = dict(zip(table[0], cells, strict=True))
+        part = row["slice"] or part
+        for model in ("past_rate", "behaviour", "meaning", "fused"):
+            found[part, row["measure"], model] = float(row[model].split()[0])
+    return found
+
+
+def test_figures_of_strength_are_those_the_benchmark_measured():
+    known = measured(DOCS / "reference" / "quality-holdout.md", "Complete Journey")
+    models = {"past rate": "past_rate", "meaning alone": "meaning", "behaviour alone": "behaviour", "**fused**": "fused"}
+    seen, measure = set(), ""
+    for line in (DOCS / "explanation" / "strength.md").read_text().splitlines():
+        name, *cells = [cell.strip() for cell in line.split("|")[1:-1]] or [""]
+        measure = {"AUC": "auc", "Log loss (less is better)": "log_loss"}.get(name, measure)
+        for part, cell in zip(("all", "edge", "no_edge", "cold_product"), cells if name in models else (), strict=False):
+            said = float(cell.strip("*"))
+            assert said == pytest.approx(known[part, measure, models[name]], rel=0.003, abs=0.001), (
+                f"{measure} of {name} on {part}"
+            )
+            seen.add((measure, models[name]))
+    assert len(seen) == 8
