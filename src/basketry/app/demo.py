@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import polars as pl
 
     from basketry.app.shop import Shop
+
+
+UNLIKE: Final = 0.75  # similarity of texts from which a pair says little that one does not know
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def demo(shop: Shop, request: DemoRequest) -> DemoResult:
 
 
 def _strongest(shop: Shop, k: int) -> pl.DataFrame:
-    """Complements across categories by the certain part of their adjusted lift, and the plainest substitutes."""
+    """Complements of unlike products by the certain part of their adjusted lift, and the plainest substitutes."""
     import polars as pl
 
     from basketry.associations.wording import with_sentences
@@ -71,7 +74,8 @@ def _strongest(shop: Shop, k: int) -> pl.DataFrame:
     once = graph.associations.filter((pl.col("product_id") < pl.col("other_id")) & (pl.col("kind") == "bought_together"))
     category = graph.products.select("product_id", "category")
     known = once.join(category, on="product_id").join(category, left_on="other_id", right_on="product_id", suffix="_other")
-    across = known.filter((pl.col("verdict") == "complement") & pl.col("category").ne_missing(pl.col("category_other")))
+    unlike = pl.col("category").ne_missing(pl.col("category_other")) & (pl.col("similarity") < UNLIKE).fill_null(True)
+    across = known.filter((pl.col("verdict") == "complement") & unlike)
     instead = known.filter(pl.col("verdict") == "substitute").sort("contrast_high", nulls_last=True).head(max(k // 4, 1))
     chosen = pl.concat([across.sort("adjusted_low", descending=True).head(k - len(instead)), instead])
     told = with_sentences(chosen, graph.products, "en")

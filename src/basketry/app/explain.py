@@ -46,7 +46,7 @@ def explain(shop: Shop, request: ExplainRequest) -> ExplainResult:
     pairs = pl.scan_parquet(graph.release.path("associations.parquet")).filter(
         pl.col("product_id").is_in(one["product_id"].to_list()) & pl.col("other_id").is_in(two["product_id"].to_list())
     )
-    edges = pairs.collect().sort("strength", descending=True, nulls_last=True)
+    edges = pairs.collect().sort("strength", pl.col("kind").to_physical(), descending=[True, False], nulls_last=True)
     if edges.is_empty():
         names = " and ".join(each["title"][0] for each in (one, two))
         raise NotFound(f"no edge joins {names}", "too few customers bought both, and their texts are not alike")

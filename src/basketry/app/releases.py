@@ -83,7 +83,7 @@ def verify(shop: Shop, request: VerifyRequest) -> VerifyResult:
         names = ", ".join(f"{row['place']}/{row['file']}" for row in rows[:5])
         hint = "roll back to a good release (basketry rollback), restore the files from a backup, or ingest and build again"
         raise ReleaseDamaged(f"{len(rows)} damaged or missing: {names}", hint)
-    what = f"{len(ids)} releases" + ("" if request.release else " and the committed tables")
+    what = ("1 release" if len(ids) == 1 else f"{len(ids)} releases") + ("" if request.release else " and the committed tables")
     return VerifyResult(len(ids), pl.DataFrame(rows), (f"{what}: every checksum agrees",))
 
 

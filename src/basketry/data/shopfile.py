@@ -165,7 +165,9 @@ def load(shop: Path) -> ShopFile:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise ConfigError(f"{shop} is not a shop: it has no {FILE_NAME}", f"make one with: basketry init {shop}") from error
+        raise ConfigError(
+            f"{shop} is not a shop: it has no {FILE_NAME}", f"make one with: basketry init --shop {shop}"
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}", "it must be a readable UTF-8 text file") from error
     return parse(text, str(path))

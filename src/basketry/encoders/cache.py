@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,12 +16,13 @@ from basketry.core.errors import StorageError
 from basketry.core.protocols import Encoder
 from basketry.core.telemetry import span
 from basketry.encoders.documents import distinct
+from basketry.store import durable
 
 if TYPE_CHECKING:
     from basketry.core.protocols import Vectors
 
 CHUNK: Final = 2_048  # texts encoded and stored together: what a kill can cost, 4 MB at 512 dimensions
-_STALE: Final = 3_600.0  # seconds after which a partial file belongs to no living run
+_STALE: Final = 3_600.0  # seconds after which a file set aside belongs to no living run
 
 
 class CachedEncoder:
@@ -72,7 +72,7 @@ class CachedEncoder:
         return hashlib.sha256(f"{self.name}\0{text}".encode()).digest()
 
     def _admit(self, file: Path) -> None:
-        if file.suffix == ".partial":
+        if file.name.startswith("."):
             if time.time() - file.stat().st_mtime > _STALE:
                 file.unlink(missing_ok=True)
             return
@@ -87,12 +87,7 @@ class CachedEncoder:
         rows = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), -1)
         content = save({"keys": rows, "vectors": np.ascontiguousarray(vectors, dtype=np.float32)})
         file = self._folder / f"{hashlib.sha256(content).hexdigest()}.safetensors"
-        try:
-            _write(file, content)
-        except OSError as error:
-            raise StorageError(
-                f"cannot write to the cache {self._folder}: {error.strerror}", "make room on the disk"
-            ) from error
+        durable.write_file(file, content)
         self._found.update((key, (file, row)) for row, key in enumerate(keys))
 
     def _remembered(self, keys: list[bytes]) -> Vectors:
@@ -108,18 +103,3 @@ class CachedEncoder:
             except (OSError, SafetensorError) as error:
                 raise StorageError(f"the cache file {file} changed while in use: {error}", "run again") from error
         return out
-
-
-def _write(file: Path, content: bytes) -> None:
-    """Write aside, sync, rename, sync the folder: the file is there whole or not at all."""
-    partial = file.with_name(f"{os.getpid()}-{file.stem[:16]}.partial")
-    with partial.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(file)
-    folder = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -111,7 +111,7 @@ def test_a_run_killed_while_writing_leaves_no_half_chunk(tmp_path: Path, call: s
 
 def test_a_leftover_of_a_killed_run_is_swept_when_it_is_old(tmp_path: Path) -> None:
     _killed(tmp_path, "Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)")
-    (partial,) = tmp_path.rglob("*.partial")
+    (partial,) = tmp_path.rglob(".*")
     CachedEncoder(Counting(), tmp_path)
     assert partial.exists(), "it could belong to a run under way"
     os.utime(partial, (0, 0))
