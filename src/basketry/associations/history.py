@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from basketry.associations.verdict import Tally
 from basketry.kernels.pairs import Annotations, PairCounts, count_pairs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     import numpy.typing as npt
 
     from basketry.associations.baskets import BasketMatrix
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
     Codes = npt.NDArray[np.int32]
     Keys = npt.NDArray[np.int64]
+
+
+_BLOCK: Final = 1_000_000  # counted pairs looked up at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,19 +103,17 @@ class History:
         inside = group.astype(np.int64) >= 0
         size = np.int64(group.max(initial=0)) + 1
         own = self.together(pairs)
-        key = _group_keys(group, pairs.a, pairs.b, size)
-        wanted, place = np.unique(key, return_inverse=True)
-        keys = _group_keys(group, self.counts.a, self.counts.b, size)
-        rows = np.minimum(np.searchsorted(wanted, keys), max(len(wanted) - 1, 0))
-        hit = wanted[rows] == keys if len(wanted) else np.zeros(0, dtype=np.bool_)
-        counted = np.bincount(rows[hit], self.counts.count[hit], len(wanted))[place]
+        wanted, place = np.unique(_group_keys(group, pairs.a, pairs.b, size), return_inverse=True)
+        sums = np.zeros(len(wanted))
+        for rows, counted in _matches(wanted, self.counts, lambda a, b: _group_keys(group, a, b, size)):
+            sums += np.bincount(rows, self.counts.count[counted], len(wanted))
         weight = np.zeros((int(size), self.exposure.of.shape[1]))
         np.add.at(weight, group[inside], self.exposure.of[inside])
         square = np.bincount(group[inside], (self.exposure.of[inside] ** 2).sum(axis=1), int(size))
         a, b = group[pairs.a], group[pairs.b]
         both = Exposure(weight, weight).expected(a, b)
         expected = np.where(a == b, (both - square[a]) / 2, both)
-        others = np.maximum(counted - own.baskets, 0) + 1.0, np.maximum(expected - own.expected, 0) + 1.0
+        others = np.maximum(sums[place] - own.baskets, 0) + 1.0, np.maximum(expected - own.expected, 0) + 1.0
         return np.where((a >= 0) & (b >= 0), np.log(others[0] / others[1]), 0.0)
 
     def across(self, pairs: Pairs) -> Tally:
@@ -140,10 +143,16 @@ def _counted(baskets: BasketMatrix, partner: Codes | None, threads: int) -> Pair
 
 def _found(pairs: Pairs, counts: PairCounts) -> tuple[Keys, Keys]:
     """Baskets and customers of each pair in the direction a, b; 0 where it was never counted."""
-    keys, wanted = pairs.keys, counts.a * np.int64(pairs.n_products) + counts.b
-    baskets, customers = np.zeros(len(keys), np.int64), np.zeros(len(keys), np.int64)
-    if len(keys):
-        rows = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-        hit = keys[rows] == wanted
-        baskets[rows[hit]], customers[rows[hit]] = counts.count[hit], counts.groups[hit]
+    baskets, customers = np.zeros(len(pairs), np.int64), np.zeros(len(pairs), np.int64)
+    for rows, counted in _matches(pairs.keys, counts, lambda a, b: a * np.int64(pairs.n_products) + b):
+        baskets[rows], customers[rows] = counts.count[counted], counts.groups[counted]
     return baskets, customers
+
+
+def _matches(wanted: Keys, counts: PairCounts, key: Callable[[Codes, Codes], Keys]) -> Iterator[tuple[Keys, Keys]]:
+    """Rows of `wanted` (sorted) and rows of `counts` that have one key; in blocks, so that millions of pairs take 50 MB."""
+    for start in range(0, len(counts.a) if len(wanted) else 0, _BLOCK):
+        keys = key(counts.a[start : start + _BLOCK], counts.b[start : start + _BLOCK])
+        rows = np.minimum(np.searchsorted(wanted, keys), len(wanted) - 1)
+        hit = np.flatnonzero(wanted[rows] == keys)
+        yield rows[hit], hit + start

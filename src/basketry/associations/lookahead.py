@@ -142,6 +142,7 @@ def _window(
     known = History.of(counting.kept(read_baskets(dataset.before(cut), n)), run)
     pairs = _candidates(known, similar, counting.min_customers, run)
     evidence = catalogue.evidence(pairs, known, counting.min_customers)
+    del known  # its millions of pairs are not needed beside those of the window after
     after = History.of(read_baskets(dataset, n, cut.isoformat()), run)
     cold = (evidence.sold == 0) | (evidence.other_sold == 0)
     launched = cold & (after.sold[pairs.a] > 0) & (after.sold[pairs.b] > 0)
