@@ -192,10 +192,7 @@ class _Work:
             self.beside.append("offsets")
         if "outlier" in names:
             light = [name for name in self.beside if name == "offsets"]
-            counts = self._path("unit_counts")
-            self._write(self.stages.unit_counts(light), counts)
-            self._beside(unit_counts=counts)
-            self._rows("outlier", self.stages.outliers())
+            self._rows("outlier", self.stages.outliers(light))
 
     def mark(self) -> dy.DataFrame[Marks]:
         """Which rows break which rules."""

@@ -107,8 +107,7 @@ class Stages:
         if self.source.table != "order_lines":
             flags = [f"{self._within(name, beside)} AS {name}" for name in ("repeated", "already")]
             return f"SELECT *, {', '.join(flags)} FROM ({self.timed()}) AS line {self._joins(beside)}"
-        volume = ", ".join(literal(value) for value in self.rules.thousandths)
-        by_volume = "coalesce(volume.product_id IS NOT NULL, false)" if self._volume() else "false"
+        by_volume = "coalesce(known.by_volume, false)" if self._volume() else "false"
         below = f"CAST(amount_read AS DOUBLE) < {self.rules.thousandths_below!r} * CAST(units_read AS DOUBLE)"
         flags = [f"{self._within(name, beside)} AS {name}" for name in ("repeated", "already")]
         netted = "offsets" in beside
@@ -123,11 +122,7 @@ class Stages:
             f"{by_volume} AS by_volume",
             f"{by_volume} AND {below} AS in_thousandths",
         ]
-        joins = self._joins(beside)
-        if self._volume():
-            joins += f" LEFT JOIN (SELECT product_id FROM stored.products WHERE subcategory IN ({volume})) AS volume"
-            joins += " ON volume.product_id = line.product_id"
-        lines = f"SELECT {', '.join(select)} FROM ({self.timed()}) AS line {joins}"
+        lines = f"SELECT {', '.join(select)} FROM ({self.timed()}) AS line {self._joins(beside)}"
         units = "CAST(units_read / 1000 AS DECIMAL(18, 3))"
         plain = "units_read - coalesce(units_off, 0)" if netted else "units_read"
         amount = "amount_read - coalesce(amount_off, 0)" if netted else "amount_read"
@@ -180,23 +175,21 @@ class Stages:
             "ORDER BY customer, product_id, ts, row"
         )
 
-    def unit_counts(self, beside: Collection[str]) -> str:
-        """How often each number of units occurs for each product."""
-        rows = f"FROM ({self.checked(beside)}) WHERE units > 0 AND product_id IS NOT NULL"
-        return f"SELECT product_id, units, count(*) AS n {rows} GROUP BY product_id, units"
-
-    def outliers(self) -> str:
+    def outliers(self, beside: Collection[str]) -> str:
         """Products and units far from the product's median, in logarithms, by its median absolute deviation (lower medians)."""
+        rows = f"FROM ({self.checked(beside)}) WHERE units > 0 AND product_id IS NOT NULL"
+        counts = f"SELECT product_id, units, count(*) AS n {rows} GROUP BY product_id, units"
         mads, floor = self.rules.outlier_mads, self.rules.outlier_floor
         apart = f"max(CAST(units AS DOUBLE)) > {math.exp(mads * floor):e} * min(CAST(units AS DOUBLE))"
-        products = f"SELECT product_id FROM stored.unit_counts GROUP BY product_id HAVING {apart}"
-        logs = "SELECT product_id, units, n, ln(CAST(units AS DOUBLE)) AS x FROM stored.unit_counts"
+        products = f"SELECT product_id FROM counts GROUP BY product_id HAVING {apart}"
+        logs = "SELECT product_id, units, n, ln(CAST(units AS DOUBLE)) AS x FROM counts"
         wide = f"{logs} WHERE product_id IN ({products})"
         middle = f"SELECT product_id, {_median('x')} AS m FROM ({_running(wide, 'x')}) GROUP BY product_id"
         away = f"SELECT product_id, units, n, abs(x - m) AS d FROM ({wide}) JOIN ({middle}) AS middle USING (product_id)"
         spread = f"SELECT product_id, {_median('d')} AS mad FROM ({_running(away, 'd')}) GROUP BY product_id"
         far = f"d > {mads!r} * greatest(1.4826 * mad, {floor!r})"
-        return f"SELECT product_id, units FROM ({away}) JOIN ({spread}) AS spread USING (product_id) WHERE {far}"
+        found = f"SELECT product_id, units FROM ({away}) JOIN ({spread}) AS spread USING (product_id) WHERE {far}"
+        return f"WITH counts AS MATERIALIZED ({counts}) {found}"
 
     def marks(self, rules: Sequence[Rule], beside: Collection[str], now: str) -> str:
         """Rows that break any rule: a bit a rule, and the text the first of them would quote."""
@@ -209,7 +202,7 @@ class Stages:
 
     def kept(self, rules: Sequence[Rule], beside: Collection[str]) -> str:
         """The rows that broke no rule that sets aside, as their contract wants them."""
-        lineage = f"SELECT {literal(self.id)} AS source, {ROW} AS row"
+        lineage = f"SELECT {self._lineage()} AS source, {ROW} AS row"
         rest = f"FROM ({self.checked(beside)}) AS one"
         aside = f"NOT EXISTS (SELECT 1 FROM ({self._aside(rules)}) AS a WHERE a.row = one.{ROW})"
         match self.source.table:
@@ -219,7 +212,7 @@ class Stages:
             case "promotions":
                 return f"{lineage}, product_id, store_id, first_day, display, mailer {rest} WHERE {aside}"
         return (
-            f"{lineage}, order_id, known.customer_id, product_id, timezone('UTC', ts) AS ts, day, store_id, units, "
+            f"{lineage}, order_id, known.customer_id, product_id, make_timestamptz(epoch_us(ts)) AS ts, day, store_id, units, "
             f"CAST(amount AS DECIMAL(18, 4)) AS amount, {', '.join(f'CAST({d} AS DECIMAL(18, 4)) AS {d}' for d in _DISCOUNTS)} "
             f"{rest} LEFT JOIN stored.pseudonyms AS known ON known.customer = one.customer WHERE {aside}"
         )
@@ -236,7 +229,7 @@ class Stages:
         packed = [f"{identifier(name)} := {own(name)}" for name in sorted(fields)]
         packed += ["customer_id := known.customer_id"] if lines and "customer_id" not in fields else []
         return (
-            f'SELECT {literal(self.id)} AS source, one.{ROW} AS row, {literal(self.source.table)} AS "table", '
+            f'SELECT {self._lineage()} AS source, one.{ROW} AS row, {literal(self.source.table)} AS "table", '
             f"CASE {first} END AS rule, string_split(concat_ws(',', {every}), ',') AS rules, "
             f"{'amount_read' if lines else _NO_MONEY} AS money, "
             f"coalesce({MALFORMED}, CAST(to_json(struct_pack({', '.join(packed)})) AS VARCHAR)) AS record "
@@ -253,6 +246,10 @@ class Stages:
         sets_aside = sum(1 << bit for bit, rule in enumerate(rules) if rule.sets_aside)
         return f"SELECT row, mask FROM stored.marks WHERE mask & {sets_aside} <> 0"
 
+    def _lineage(self) -> str:
+        """The source's id as an enumeration of one: a dictionary that need not be looked up for every row."""
+        return f"CAST({literal(self.id)} AS ENUM ({literal(self.id)}))"
+
     def _volume(self) -> bool:
         return self.catalogue and bool(self.rules.thousandths)
 
@@ -264,8 +261,16 @@ class Stages:
         joins = [f"LEFT JOIN stored.{name} AS {name}_rows ON {name}_rows.row = line.{ROW}" for name in sets]
         if "offsets" in beside:
             joins.append(f"LEFT JOIN stored.offsets AS offsets ON offsets.row = line.{ROW}")
+        volume = (
+            f"coalesce(subcategory IN ({', '.join(map(literal, self.rules.thousandths))}), false)"
+            if self._volume()
+            else "false"
+        )
+        catalogue = f"SELECT product_id, {volume} AS by_volume FROM stored.products"
         if "known" in beside:
-            joins.append("LEFT JOIN (SELECT product_id FROM stored.products) AS known ON known.product_id = line.product_id")
+            joins.append(f"LEFT JOIN ({catalogue}) AS known ON known.product_id = line.product_id")
+        elif self._volume() and self.source.table == "order_lines":
+            joins.append(f"LEFT JOIN ({catalogue} WHERE {volume}) AS known ON known.product_id = line.product_id")
         return " ".join(joins)
 
 
