@@ -183,13 +183,16 @@ class Stages:
         apart = f"max(CAST(units AS DOUBLE)) > {math.exp(mads * floor):e} * min(CAST(units AS DOUBLE))"
         products = f"SELECT product_id FROM counts GROUP BY product_id HAVING {apart}"
         logs = "SELECT product_id, units, n, ln(CAST(units AS DOUBLE)) AS x FROM counts"
-        wide = f"{logs} WHERE product_id IN ({products})"
-        middle = f"SELECT product_id, {_median('x')} AS m FROM ({_running(wide, 'x')}) GROUP BY product_id"
-        away = f"SELECT product_id, units, n, abs(x - m) AS d FROM ({wide}) JOIN ({middle}) AS middle USING (product_id)"
-        spread = f"SELECT product_id, {_median('d')} AS mad FROM ({_running(away, 'd')}) GROUP BY product_id"
+        middle = f"SELECT product_id, {_median('x')} AS m FROM ({_running('wide', 'x')}) GROUP BY product_id"
+        spread = f"SELECT product_id, {_median('d')} AS mad FROM ({_running('away', 'd')}) GROUP BY product_id"
         far = f"d > {mads!r} * greatest(1.4826 * mad, {floor!r})"
-        found = f"SELECT product_id, units FROM ({away}) JOIN ({spread}) AS spread USING (product_id) WHERE {far}"
-        return f"WITH counts AS MATERIALIZED ({counts}) {found}"
+        steps = {
+            "counts": counts,
+            "wide": f"{logs} WHERE product_id IN ({products})",
+            "away": f"SELECT product_id, units, n, abs(x - m) AS d FROM wide JOIN ({middle}) AS middle USING (product_id)",
+        }
+        once = ", ".join(f"{name} AS MATERIALIZED ({step})" for name, step in steps.items())
+        return f"WITH {once} SELECT product_id, units FROM away JOIN ({spread}) AS spread USING (product_id) WHERE {far}"
 
     def marks(self, rules: Sequence[Rule], beside: Collection[str], now: str) -> str:
         """Rows that break any rule: a bit a rule, and the text the first of them would quote."""
@@ -277,7 +280,7 @@ class Stages:
 def _running(rows: str, value: str) -> str:
     """Rows of (product_id, n, value) with the count up to each value, and over all values, of its product."""
     upto = f"sum(n) OVER (PARTITION BY product_id ORDER BY {value} RANGE UNBOUNDED PRECEDING) AS upto"
-    return f"SELECT *, {upto}, sum(n) OVER (PARTITION BY product_id) AS whole FROM ({rows})"
+    return f"SELECT *, {upto}, sum(n) OVER (PARTITION BY product_id) AS whole FROM {rows}"
 
 
 def _median(value: str) -> str:
