@@ -148,13 +148,13 @@ def test_stability(together):
 def test_bought_next():
     """One customer with baskets 0 to 4, one with 5 to 9: eight steps from an order to the next."""
     edges = BoughtNext(min_customers=1).fit(matrix([0] * 5 + [1] * 5), Run())
-    assert edges.n_baskets == 8
+    assert edges.n_baskets == 12  # and the steps to each customer's first order, and from the last
     row = edges.lookup(np.array([BREAD, TEA]), np.array([JAM, BREAD]))
-    # bread then jam: 1>2, 2>3, 3>4, 6>7; by both customers. Earlier bread: 0 1 2 3 5 6; later jam: 2 3 4 7.
+    # bread then jam: 1>2, 2>3, 3>4, 6>7; by both customers. Bread is in seven orders, jam in four.
     assert (edges.baskets[row[0]], edges.customers[row[0]]) == (4, 2)
-    assert edges.confidence[row[0]] == pytest.approx(4 / 6, rel=1e-12)
+    assert edges.confidence[row[0]] == pytest.approx(4 / 7, rel=1e-12)
     assert edges.confidence_back[row[0]] == pytest.approx(1, rel=1e-12)
-    assert edges.lift[row[0]] == pytest.approx(float(F(4, 8) / (F(6, 8) * F(4, 8))), rel=1e-12)
+    assert edges.lift[row[0]] == pytest.approx(float(F(4, 12) / (F(7, 12) * F(4, 12))), rel=1e-12)
     # tea then bread: 3>4 alone. Sizes: 2>2 2>3 3>4 4>2 | 1>2 2>2 2>1 1>2. Earlier tea: in 2 of 4 of size two, in the one of
     # four, in 1 of 2 of size one. Later bread: in 3 of 5 of size two, in those of three and of four, not in that of one.
     # 2>2 twice: 2 * 1/2 * 3/5; 2>3: 1/2 * 1; 4>2: 1 * 3/5; 1>2 twice: 2 * 1/2 * 3/5; the others 0.

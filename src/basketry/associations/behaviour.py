@@ -10,11 +10,12 @@ import numpy.typing as npt
 from basketry.associations.adjustment import Exposure, adjusted_lift, exposure_next, exposure_together, stability
 from basketry.associations.baskets import BasketMatrix, Int32s
 from basketry.associations.edges import Edges
+from basketry.associations.margins import Margins
 from basketry.associations.measures import measures
 from basketry.associations.significance import benjamini_hochberg, pair_p_values
 from basketry.core.protocols import Run
 from basketry.core.telemetry import span
-from basketry.kernels.pairs import Annotations, Floors, PairCounts, count_items, count_pairs
+from basketry.kernels.pairs import Annotations, Floors, count_pairs
 
 Int64s = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -67,8 +68,9 @@ class BoughtTogether(_Counting):
 class BoughtNext(_Counting):
     """Directed edges from a product of one order to another product of the same customer's next order.
 
-    Counted are consecutive pairs of orders (of those kept): n is their number, n_a those with A in the earlier, n_b those
-    with B in the later. Anonymous baskets have no next. An edge from a product to itself (a repeat) is left out. The floor
+    Counted are steps from one order to the customer's next (of those kept): n_ab those with A in the earlier and B in the later.
+    The step to a customer's first order, from nothing, and from the last, to nothing, count too, so that n_a and n_b are all
+    orders with A and with B, and no product's last buyers can be told from two kinds of edge. Anonymous baskets have no next. An edge from a product to itself (a repeat) is left out. The floor
     and the privacy rule are those of `BoughtTogether`.
     """
 
@@ -77,7 +79,7 @@ class BoughtNext(_Counting):
         with span("bought_next", total=1, unit="count") as progress:
             kept = _kept(baskets, self)
             edges = _edges(_Occasions(kept.baskets, kept.baskets.next_orders()), kept, self, run)
-            progress.note(transitions=edges.n_baskets, edges=len(edges))
+            progress.note(orders=edges.n_baskets, edges=len(edges))
             progress.advance()
         return edges
 
@@ -109,6 +111,10 @@ class _Occasions:
         """Whether a basket is an occasion."""
         return np.ones(len(self.baskets), dtype=np.bool_) if self.partner is None else self.partner >= 0
 
+    def number(self) -> int:
+        """N of the measures: baskets; or the steps from order to order, the step to a customer's first and from the last too."""
+        return len(self.baskets) + (0 if self.partner is None else len(np.unique(self.baskets.customers)))
+
     def late(self) -> Mask:
         """Whether a basket belongs to the later half of time, split at the median day of the occasions."""
         days = self.baskets.days
@@ -120,20 +126,6 @@ class _Occasions:
         if self.partner is None:
             return exposure_together(self.baskets, counted)
         return exposure_next(self.baskets, self.partner, counted)
-
-    def margins(self) -> tuple[tuple[Int64s, Int64s], tuple[Int64s, Int64s]]:
-        """(baskets, customers) of each product as A, and as B."""
-        if self.partner is None:
-            both = _item_margins(self.baskets)
-            return both, both
-        later = np.zeros(len(self.baskets), dtype=np.bool_)
-        later[self.partner[self.counted]] = True
-        return _item_margins(self.baskets.select(self.counted)), _item_margins(self.baskets.select(later))
-
-
-def _item_margins(baskets: BasketMatrix) -> tuple[Int64s, Int64s]:
-    frequency, customers = count_items(baskets.indptr, baskets.items, baskets.n_products, baskets.customers)
-    return frequency.astype(np.int64), customers.astype(np.int64)
 
 
 def _edges(occasions: _Occasions, kept: _Kept, limits: _Counting, run: Run) -> Edges:
@@ -147,24 +139,23 @@ def _edges(occasions: _Occasions, kept: _Kept, limits: _Counting, run: Run) -> E
         floors=Floors(groups=limits.min_customers),
         threads=run.threads,
     )
-    (baskets_of, customers_of), (baskets_to, customers_to) = occasions.margins()
-    tells = _tells(counts, baskets_of[counts.a], customers_of[counts.a], limits.min_customers)
-    tells |= _tells(counts, baskets_to[counts.b], customers_to[counts.b], limits.min_customers)
+    margins = Margins.of(baskets)
+    tells = margins.tell(counts, limits.min_customers)
     rows = np.flatnonzero(~tells)
     rows = rows[np.lexsort((counts.b[rows], counts.a[rows]))]
     a, b = counts.a[rows], counts.b[rows]
     n_ab, customers, n_late = (x[rows].astype(np.int64) for x in (counts.count, counts.groups, counts.marked))
-    n = int(occasions.counted.sum())
-    n_tested = _pairs_within_reach(customers_of, customers_to, limits.min_customers, partner is not None)
+    n_a, n_b, n = margins.baskets[a], margins.baskets[b], occasions.number()
     exposure = occasions.exposure(occasions.counted)
     adjusted = adjusted_lift(n_ab, customers, exposure.expected(a, b))
-    p = pair_p_values(n_ab, customers, baskets_of[a], baskets_to[b], n)
+    n_tested = _pairs_within_reach(margins.customers, limits.min_customers, partner is not None)
+    p = pair_p_values(n_ab, customers, n_a, n_b, n)
     return Edges(
         a=a,
         b=b,
         baskets=n_ab,
         customers=customers,
-        **measures(n_ab, baskets_of[a], baskets_to[b], n),
+        **measures(n_ab, n_a, n_b, n),
         adjusted_lift=adjusted.lift,
         adjusted_low=adjusted.low,
         adjusted_high=adjusted.high,
@@ -173,11 +164,9 @@ def _edges(occasions: _Occasions, kept: _Kept, limits: _Counting, run: Run) -> E
         stability=stability(
             (n_ab - n_late, occasions.exposure(~late).expected(a, b)), (n_late, occasions.exposure(late).expected(a, b))
         ),
-        baskets_of=baskets_of,
-        customers_of=customers_of,
+        baskets_of=margins.baskets,
+        customers_of=margins.customers,
         exposure_of=exposure.of,
-        baskets_to=baskets_to,
-        customers_to=customers_to,
         exposure_to=exposure.to,
         directed=partner is not None,
         n_baskets=n,
@@ -188,19 +177,8 @@ def _edges(occasions: _Occasions, kept: _Kept, limits: _Counting, run: Run) -> E
     )
 
 
-def _tells(counts: PairCounts, baskets: Int64s, customers: Int64s, min_customers: int) -> Mask:
-    """Whether the counts of a pair and of one of its products tell of a small group: who bought it without the other.
-
-    A difference of customers gives their number outright; a difference of fewer baskets than the floor bounds it. None is no
-    group.
-    """
-    apart, baskets_apart = customers - counts.groups, baskets - counts.count
-    small: Mask = ((apart > 0) & (apart < min_customers)) | ((baskets_apart > 0) & (baskets_apart < min_customers))
-    return small
-
-
-def _pairs_within_reach(customers_of: Int64s, customers_to: Int64s, min_customers: int, directed: bool) -> int:
+def _pairs_within_reach(customers: Int64s, min_customers: int, directed: bool) -> int:
     """Pairs of different products that could have reached the floor, judged by their margins alone."""
-    of, to = customers_of >= min_customers, customers_to >= min_customers
-    ordered = int(of.sum()) * int(to.sum()) - int((of & to).sum())
+    within = int((customers >= min_customers).sum())
+    ordered = within * (within - 1)
     return ordered if directed else ordered // 2

@@ -53,12 +53,10 @@ class Edges:
     baskets_of: Int64s
     customers_of: Int64s
     exposure_of: Floats
-    baskets_to: Int64s
-    customers_to: Int64s
     exposure_to: Floats
 
     directed: bool
-    n_baskets: int  # baskets counted; of directed edges, consecutive pairs of orders
+    n_baskets: int  # n of the measures: baskets, or steps between orders
     n_tested: int  # pairs whose margins could have reached the floor
     baskets_too_large: int  # set aside for holding more than max_basket_size products
     baskets_over_cap: int  # set aside as older than a customer's latest max_baskets_per_customer

@@ -12,7 +12,7 @@ import polars as pl
 from basketry.associations.behaviour import BoughtNext, BoughtTogether
 from basketry.associations.history import History, Pairs
 from basketry.associations.lookahead import Catalogue, Lookahead, read_baskets
-from basketry.associations.measures import measures
+from basketry.associations.measures import MEASURES, measures
 from basketry.associations.semantic import Similar
 from basketry.associations.similarity import learn_weights
 from basketry.associations.verdict import Contrast, Findings, Tally, VerdictRule, contrast
@@ -34,10 +34,6 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-MEASURES: Final = (
-    *("support", "confidence", "confidence_back", "lift", "leverage", "conviction"),
-    *("zhang", "cosine", "jaccard", "kulczynski", "imbalance", "joint_ratio"),
-)
 TESTED: Final = ("adjusted_lift", "adjusted_low", "adjusted_high", "p", "q", "stability")
 
 
@@ -130,12 +126,13 @@ class _Known:
         pairs = Pairs.of(a, b, len(catalogue.document))
         evidence = catalogue.evidence(pairs, history, graph.together.min_customers)
         together = history.together(pairs)
-        across = history.across(pairs) if (history.baskets.next_orders() >= 0).any() else None
+        ways = history.across(pairs) if (history.baskets.next_orders() >= 0).any() else None
+        across = ways[0].either(ways[1]) if ways else None
         found = contrast(together, across) if across else None
         verdict = graph.rule.judge(_findings(pairs, edges["bought_together"], together.lift(), evidence.similarity, found))
         unknown = np.full(len(pairs), np.nan)
         strength = proof.model.probability(evidence) if proof else unknown
-        hidden = _hidden(across, graph.together.min_customers) if across else np.ones(len(pairs), dtype=np.bool_)
+        hidden = _hidden(ways, graph.together.min_customers) if ways else np.ones(len(pairs), dtype=np.bool_)
         placebo = np.where(hidden, np.nan, across.lift()) if across else unknown
         shown = (
             Contrast(
@@ -156,9 +153,10 @@ class _Known:
         return {"a": a, "b": b, **found}
 
 
-def _hidden(across: Tally, min_customers: int) -> npt.NDArray[np.bool_]:
-    """Where the placebo rests on so few customers that its figures would tell of them; the verdict still does."""
-    return (across.customers > 0) & (across.customers < min_customers)
+def _hidden(ways: tuple[Tally, Tally], min_customers: int) -> npt.NDArray[np.bool_]:
+    """Where the placebo rests, one way or the other, on so few customers that its figures would tell of them."""
+    few = [(way.customers > 0) & (way.customers < min_customers) for way in ways]
+    return few[0] | few[1]
 
 
 def _findings(pairs: Pairs, together: Edges, adjusted: Floats, similarity: Floats, found: Contrast | None) -> Findings:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Self
 import numpy as np
 
 from basketry.associations.adjustment import Exposure, exposure_next, exposure_together
+from basketry.associations.margins import Margins
 from basketry.associations.verdict import Tally
 from basketry.kernels.pairs import Annotations, PairCounts, count_pairs
 
@@ -61,6 +62,7 @@ class History:
     """Every pair counted in some baskets. Memory: 16 bytes a distinct pair; 12 million pairs in a year of 2,500 households."""
 
     baskets: BasketMatrix
+    margins: Margins
     counts: PairCounts
     exposure: Exposure
     threads: int
@@ -70,15 +72,11 @@ class History:
         """Count all pairs that share a basket."""
         return cls(
             baskets,
+            Margins.of(baskets),
             _counted(baskets, None, run.threads),
             exposure_together(baskets, np.ones(len(baskets), np.bool_)),
             run.threads,
         )
-
-    @property
-    def sold(self) -> Keys:
-        """Baskets with each product, int64 [n_products]."""
-        return np.bincount(self.baskets.items, minlength=self.baskets.n_products)
 
     def days(self) -> int:
         """Days from the first basket to the last, both counted."""
@@ -116,18 +114,28 @@ class History:
         others = np.maximum(sums[place] - own.baskets, 0) + 1.0, np.maximum(expected - own.expected, 0) + 1.0
         return np.where((a >= 0) & (b >= 0), np.log(others[0] / others[1]), 0.0)
 
-    def across(self, pairs: Pairs) -> Tally:
-        """The placebo: one product in an order and the other in the same customer's next order, either way round.
+    def published(self, pairs: Pairs, min_customers: int) -> Tally:
+        """`together`, with all that may not be published taken as nothing.
 
-        The customers of the two ways may be the same people, so only the larger number of them is believed.
+        That is: pairs of fewer customers than the floor, pairs whose counts would tell of fewer, and what is expected of products
+        that fewer customers bought.
         """
+        counted = self.together(pairs)
+        as_counts = PairCounts(
+            pairs.a, pairs.b, counted.baskets.astype(np.int32), counted.customers.astype(np.int32), pairs.a[:0]
+        )
+        shown = (counted.customers >= min_customers) & ~self.margins.tell(as_counts, min_customers)
+        known = (self.margins.customers[pairs.a] >= min_customers) & (self.margins.customers[pairs.b] >= min_customers)
+        return Tally(counted.baskets * shown, counted.customers * shown, counted.expected * known)
+
+    def across(self, pairs: Pairs) -> tuple[Tally, Tally]:
+        """The placebo: A in an order and B in the same customer's next order, and the other way round."""
         partner = self.baskets.next_orders()
         counts = _counted(self.baskets, partner, self.threads)
         exposure = exposure_next(self.baskets, partner, np.ones(len(self.baskets), np.bool_))
         forth = _found(pairs, counts)
         back = _found(pairs, PairCounts(counts.b, counts.a, counts.count, counts.groups, counts.marked))
-        expected = exposure.expected(pairs.a, pairs.b) + exposure.expected(pairs.b, pairs.a)
-        return Tally(forth[0] + back[0], np.maximum(forth[1], back[1]), expected)
+        return Tally(*forth, exposure.expected(pairs.a, pairs.b)), Tally(*back, exposure.expected(pairs.b, pairs.a))
 
 
 def _group_keys(group: Codes, a: Codes, b: Codes, size: np.int64) -> Keys:

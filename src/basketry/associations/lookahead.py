@@ -19,7 +19,6 @@ import numpy as np
 from basketry.associations.baskets import BasketMatrix
 from basketry.associations.history import History, Pairs
 from basketry.associations.strength import FEATURES, PairEvidence, Strength, StrengthModel, poisson_rule
-from basketry.associations.verdict import Tally
 from basketry.core.tables import Baskets
 from basketry.core.telemetry import span
 from basketry.evaluation.binary import Interval, Outcomes
@@ -64,13 +63,11 @@ class Catalogue:
         return found
 
     def evidence(self, pairs: Pairs, history: History, min_customers: int) -> PairEvidence:
-        """All that may be said of the pairs at the end of `history`: counts of fewer customers than the floor are none."""
-        sold = history.sold.astype(float)
+        """All that may be said of the pairs at the end of `history`; a product of too few customers counts as new."""
+        sold = np.where(history.margins.customers >= min_customers, history.margins.baskets, 0).astype(float)
         same = [(codes[pairs.a] == codes[pairs.b]) & (codes[pairs.a] >= 0) for codes in (self.category, self.subcategory)]
-        counted = history.together(pairs)
-        shown = counted.customers >= min_customers
         return PairEvidence(
-            together=Tally(counted.baskets * shown, counted.customers * shown, counted.expected),
+            together=history.published(pairs, min_customers),
             sold=sold[pairs.a],
             other_sold=sold[pairs.b],
             similarity=self.similarity(pairs.a, pairs.b),
@@ -141,11 +138,12 @@ def _window(
     n = len(catalogue.document)
     known = History.of(counting.kept(read_baskets(dataset.before(cut), n)), run)
     pairs = _candidates(known, similar, counting.min_customers, run)
+    unsold = known.margins.baskets == 0
     evidence = catalogue.evidence(pairs, known, counting.min_customers)
     del known  # its millions of pairs are not needed beside those of the window after
     after = History.of(read_baskets(dataset, n, cut.isoformat()), run)
-    cold = (evidence.sold == 0) | (evidence.other_sold == 0)
-    launched = cold & (after.sold[pairs.a] > 0) & (after.sold[pairs.b] > 0)
+    sold = after.margins.baskets > 0
+    launched = (unsold[pairs.a] | unsold[pairs.b]) & sold[pairs.a] & sold[pairs.b]
     return _Window(pairs, evidence, after.together(pairs).baskets > 0, launched)
 
 
@@ -161,7 +159,7 @@ def _candidates(known: History, similar: tuple[Codes, Codes], min_customers: int
     many from all that had not. Which pairs are asked about depends on nothing that happened after the cut.
     """
     random = np.random.default_rng(run.seed)
-    sold = known.sold.astype(float)
+    sold = known.margins.baskets.astype(float)
     chosen = [known.edges(min_customers), similar]
     for pool in (np.flatnonzero(sold > 0), np.flatnonzero(sold == 0)):
         if len(pool) and sold.any():
@@ -191,7 +189,7 @@ def _metrics(probability: dict[str, Floats], window: _Window, resamples: int, ru
         n = int(chosen.sum())
         if n == 0:
             continue
-        world = Outcomes(window.happened[chosen], window.pairs.a[chosen].astype(np.int64))
+        world = Outcomes(window.happened[chosen], np.stack([window.pairs.a, window.pairs.b], axis=1)[chosen].astype(np.int64))
         share = Interval(float(np.mean(window.happened[chosen])), float("nan"), float("nan"))
         rows.append(_row("happened", "observed", name, share, n))
         measured = {model: world.measure(values[chosen], resamples, run.seed) for model, values in probability.items()}

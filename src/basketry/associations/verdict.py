@@ -45,6 +45,11 @@ class Tally:
         lift: Floats = np.divide(self.baskets, self.expected, out=np.full(len(self.baskets), np.nan), where=self.expected > 0)
         return lift
 
+    def either(self, other: Tally) -> Tally:
+        """Both tallies as one. Their customers may be the same people, so only the larger number of them is believed."""
+        customers = np.maximum(self.customers, other.customers)
+        return Tally(self.baskets + other.baskets, customers, self.expected + other.expected)
+
     def exposure(self) -> Floats:
         """Expected distinct customers: `expected` deflated by the pair's own baskets a customer (1 where it has none)."""
         return self.expected * np.divide(self.customers, self.baskets, out=np.ones(len(self.baskets)), where=self.baskets > 0)

@@ -56,7 +56,10 @@ class Measured:
 
 @dataclass(frozen=True)
 class Outcomes:
-    """`happened` (bool [n]) and the `cluster` (int64 [n]) of each case."""
+    """`happened` (bool [n]) and the `cluster` of each case: int64 [n], or [n, m] if it belongs to m (a pair to two products).
+
+    A case's weight in a resample is the product of the draws of its clusters (Owen, 2007).
+    """
 
     happened: npt.NDArray[np.bool_]
     cluster: Integers
@@ -64,10 +67,11 @@ class Outcomes:
     def measure(self, probability: Floats, resamples: int = 200, seed: int = 0) -> Measured:
         """Every metric of one model, on all cases and on `resamples` Poisson-weighted resamples of the clusters."""
         scored = _Scored(probability, self.happened)
-        names, index = np.unique(self.cluster, return_inverse=True)
+        names, flat = np.unique(self.cluster, return_inverse=True)
+        index = flat.reshape(len(self.happened), -1)
         random = np.random.default_rng(seed)
         rows = [scored.metrics(np.ones(len(index)))]
-        rows += [scored.metrics(random.poisson(1.0, len(names)).astype(float)[index]) for _ in range(resamples)]
+        rows += [scored.metrics(random.poisson(1.0, len(names)).astype(float)[index].prod(axis=1)) for _ in range(resamples)]
         return Measured({name: np.array([row[name] for row in rows]) for name in METRICS})
 
 
@@ -94,9 +98,10 @@ class _Scored:
         w = weight[self.order]
         hits, misses = np.cumsum(w * self.y)[self.last_of_tie], np.cumsum(w * (1 - self.y))[self.last_of_tie]
         total = float(w.sum())
-        if total == 0 or hits[-1] == 0 or misses[-1] == 0:
+        if total == 0:
             return dict.fromkeys(METRICS, float("nan"))
-        sensitivity, fallout = np.append(0.0, hits / hits[-1]), np.append(0.0, misses / misses[-1])
+        ranked = hits[-1] > 0 and misses[-1] > 0  # one class alone has no ranking
+        sensitivity, fallout = (np.append(0.0, each / each[-1] if ranked else each * np.nan) for each in (hits, misses))
         precision = hits / np.maximum(hits + misses, EDGE)
         gap = np.abs(np.bincount(self.bin, w * (self.p - self.y), BINS)).sum() / total
         losses = -(self.y * np.log(self.p) + (1 - self.y) * np.log1p(-self.p))

@@ -73,7 +73,9 @@ def expected(chances, a, b, directed):
 
 def by_hand(world, directed, min_customers, **caps):
     """{(a, b): facts} by looking at every chance."""
-    chances = occasions(kept(world, **caps), directed)
+    remembered = kept(world, **caps)
+    chances = occasions(remembered, directed)
+    steps = len(remembered) + (len({customer for customer, _, _ in remembered}) if directed else 0)
     middle = np.median([day for _, day, _, _ in chances]) if chances else 0
     halves = [c for c in chances if c[1] <= middle], [c for c in chances if c[1] > middle]
     edges = {}
@@ -81,7 +83,7 @@ def by_hand(world, directed, min_customers, **caps):
         if a == b or (a > b and not directed):
             continue
         both = [c for c in chances if a in c[2] and b in c[3]]
-        of, to = [c for c in chances if a in c[2]], [c for c in chances if b in c[3]]
+        of, to = ([row for row in remembered if item in row[2]] for item in (a, b))
         people = {c[0] for c in both}
         gaps = [gap for side in (of, to) for gap in (len({c[0] for c in side} - people), len(side) - len(both))]
         if len(people) < min_customers or any(0 < gap < min_customers for gap in gaps):
@@ -93,7 +95,7 @@ def by_hand(world, directed, min_customers, **caps):
         edges[a, b] = {
             "baskets": len(both),
             "customers": len(people),
-            "support": len(both) / len(chances),
+            "support": len(both) / steps,
             "confidence": len(both) / len(of),
             "confidence_back": len(both) / len(to),
             "adjusted_lift": len(both) / expected(chances, a, b, directed),

@@ -33,7 +33,8 @@ def every_pair():
 def test_counts_of_any_pair_equal_counting_by_hand(world):
     baskets, ordered = matrix(world)
     history, pairs = History.of(baskets, Run(threads=1)), every_pair()
-    together, across = history.together(pairs), history.across(pairs)
+    together, tallies = history.together(pairs), history.across(pairs)
+    either = tallies[0].either(tallies[1])
     for row, (a, b) in enumerate(zip(pairs.a, pairs.b, strict=True)):
         both = [customer for customer, products in ordered if {a, b} <= products]
         assert together.baskets[row] == len(both)
@@ -42,8 +43,10 @@ def test_counts_of_any_pair_equal_counting_by_hand(world):
         for first, second in ((a, b), (b, a)):
             turns = itertools.pairwise(ordered)
             ways.append([now[0] for now, then in turns if now[0] == then[0] and first in now[1] and second in then[1]])
-        assert across.baskets[row] == sum(map(len, ways))
-        assert across.customers[row] == max(len(set(way)) for way in ways)
+        assert [way.baskets[row] for way in tallies] == [len(way) for way in ways]
+        assert [way.customers[row] for way in tallies] == [len(set(way)) for way in ways]
+        assert either.baskets[row] == sum(map(len, ways))
+        assert either.customers[row] == max(len(set(way)) for way in ways)
 
 
 @settings(deadline=None)

@@ -66,4 +66,18 @@ def test_interval_covers_the_truth_and_clusters_widen_it():
 
 def test_one_class_has_no_auc():
     world = Outcomes(np.ones(5, dtype=bool), np.arange(5, dtype=np.int64))
-    assert np.isnan(world.measure(np.linspace(0.1, 0.9, 5), resamples=3).intervals()["auc"].value)
+    got = world.measure(np.linspace(0.1, 0.9, 5), resamples=3).intervals()
+    assert np.isnan(got["auc"].value) and np.isnan(got["average_precision"].value)
+    assert got["brier"].value == pytest.approx(np.mean((1 - np.linspace(0.1, 0.9, 5)) ** 2))
+
+
+def test_a_case_of_two_clusters_moves_with_both():
+    random = np.random.default_rng(8)
+    p = random.uniform(0.05, 0.95, 900)
+    y = random.random(900) < p
+    one, two = np.repeat(np.arange(30), 30), np.tile(np.arange(30, 60), 30)
+    widths = []
+    for cluster in (one, np.stack([one, two], axis=1)):
+        brier = Outcomes(y, cluster.astype(np.int64)).measure(p, resamples=200, seed=1).intervals()["brier"]
+        widths.append(brier.high - brier.low)
+    assert widths[1] > 1.2 * widths[0]
