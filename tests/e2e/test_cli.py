@@ -36,6 +36,7 @@ table = "order_lines"
 path = "lines.csv"
 delimiter = ";"
 decimal = ","
+timezone = "UTC"
 [source.columns]
 order_id = "order"
 customer_id = "customer"
@@ -178,6 +179,10 @@ def test_errors_say_what_is_wrong_and_what_to_do(shop, tmp_path):
         (("associations", "bun", "--format", "xml"), 2, "cannot print as 'xml'"),
         (("rollback", "../../etc"), 2, "is not a release id"),
         (("build", "--as-of", "yesterday"), 2, "is not an instant"),
+        (("build", "--as-of", "2024-03-01"), 2, "has no time zone"),
+        (("build", "--horizon-days", "100000000"), 2, "horizon_days is 100000000"),
+        (("build", "--seed", "-1"), 2, "seed is -1"),
+        (("build", "--theta", "nan"), 2, "theta is nan"),
         (("build", "--metric", "odd"), 2, "no metric is called"),
         (("build", "--encoder", "odd"), 2, "no encoder is called"),
     ):

@@ -50,7 +50,7 @@ def associations(shop: Shop, request: AssociationsRequest) -> AssociationsResult
 
     language = checked(request.language, tuple(LANGUAGES), "language")
     graph = shop.graph()
-    found = graph.find(request.product, str(graph.release.manifest.fitted["encoder"]))
+    found = graph.find(request.product)
     product = found.products.row(0, named=True)
     edges = graph.edges(product["product_id"])
     for column, value, allowed in (("kind", request.kind, KINDS), ("verdict", request.verdict, VERDICTS)):

@@ -6,9 +6,7 @@ import dataclasses
 import datetime as dt
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-from basketry.core.errors import Busy
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,13 +15,22 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import polars as pl
 
+    from basketry.app.release_files import ReleaseFiles
     from basketry.app.shop import Shop
     from basketry.associations.clusters import Groups
     from basketry.associations.graph import AssociationGraph, Graph
     from basketry.associations.lookahead import Catalogue
-    from basketry.associations.similarity import LearnedWeights
-    from basketry.core.protocols import Run, Vectors
+    from basketry.core.protocols import Encoder, Run, Vectors
     from basketry.data.dataset import Dataset
+
+
+RANGES: Final[dict[str, tuple[float, float]]] = {
+    "neighbours": (1, 1000),
+    "theta": (-1, 1),
+    "min_customers": (1, 10**9),
+    "horizon_days": (1, 3650),
+    "seed": (0, 2**32 - 1),
+}
 
 
 @dataclass(frozen=True)
@@ -57,17 +64,21 @@ def build(shop: Shop, request: BuildRequest) -> BuildResult:
     """Find, test, fuse and judge the associations of everything ingested, and publish them as a release."""
     import polars as pl
 
+    from basketry.app.release_files import ReleaseFiles, sources_account, weights_account
     from basketry.core.protocols import Run
     from basketry.core.tables import Documents, Products
     from basketry.core.telemetry import span
+    from basketry.encoders.cache import CachedEncoder
+    from basketry.encoders.registry import load_encoder
 
     run = Run(seed=request.seed, threads=shop.settings.threads)
     estimator = _estimator(request)
-    with shop.dataset() as everything, span("build", total=4, unit="steps") as progress:
+    with shop.releases.stage() as staging, shop.dataset() as everything, span("build", total=4, unit="steps") as progress:
         dataset, facts = _known(everything, request)
         products = dataset.table(Products).sort("product_id")
         documents = dataset.query(Documents, "documents")
-        texts, vectors, document = _encoded(documents, shop.folder / "cache" / "vectors", request.encoder, run)
+        encoder = CachedEncoder(load_encoder(request.encoder, run), shop.folder / "cache" / "vectors")
+        texts, vectors, document = _encoded(documents, encoder)
         progress.advance()
         groups = _grouped(vectors, texts, document, run)
         progress.advance()
@@ -77,13 +88,15 @@ def build(shop: Shop, request: BuildRequest) -> BuildResult:
         facts |= {
             "edges": len(graph.associations),
             "texts": len(texts),
+            "encoder": encoder.name,
+            **graph.set_aside(),
         }
-        facts |= {"weights": _fared(graph.weights) if graph.weights else None}
-        facts |= {"sources": _sources(shop, dataset.digest)}
-        files = _Files(
+        facts |= {"weights": weights_account(graph.weights) if graph.weights else None}
+        facts |= {"sources": sources_account(shop, dataset.digest)}
+        files = ReleaseFiles(
             products, documents.with_columns(document=pl.Series(document)), vectors, groups, graph, request.min_customers
         )
-        release = _publish(shop, dataset, estimator, request, facts, files)
+        release = _publish(shop, staging, dataset, estimator, request, facts, files)
         progress.advance()
         progress.note(edges=len(graph.associations))
     counts = graph.associations.group_by("kind", "verdict").len("edges").sort("kind", "verdict")
@@ -103,8 +116,9 @@ def _estimator(request: BuildRequest) -> AssociationGraph:
     metric = next((each for each in METRICS if each == request.metric), None)
     if metric is None:
         raise RequestError(f"no metric is called {request.metric!r}", f"use one of {', '.join(METRICS)}")
-    if request.min_customers < 1 or request.neighbours < 1 or request.horizon_days < 1:
-        raise RequestError("min_customers, neighbours and horizon_days start at 1", "give larger numbers")
+    for name, (least, most) in RANGES.items():
+        if not least <= getattr(request, name) <= most:
+            raise RequestError(f"{name} is {getattr(request, name)}", f"give a number from {least} to {most}")
     return AssociationGraph(
         together=BoughtTogether(min_customers=request.min_customers),
         next=BoughtNext(min_customers=request.min_customers),
@@ -128,22 +142,21 @@ def _known(everything: Dataset, request: BuildRequest) -> tuple[Dataset, dict[st
     if not row["lines"]:
         raise DataError(f"no order line is known before {cut.as_of.isoformat()}", "ingest order lines, or choose a later as_of")
     after = row.pop("last_ts") + dt.timedelta(microseconds=1)
-    return cut.before(min(after, cut.as_of)), {
-        name: str(value) if name.endswith("day") else value for name, value in row.items()
-    }
+    few = row["customers"] < request.min_customers or row["orders"] < request.min_customers
+    facts = {name: str(value) if name.endswith("day") else value for name, value in row.items()}
+    return cut.before(min(after, cut.as_of)), facts | ({"customers": None, "orders": None} if few else {})
 
 
-def _encoded(documents: pl.DataFrame, cache: Path, encoder: str, run: Run) -> tuple[list[str], Vectors, npt.NDArray[np.int32]]:
+def _encoded(documents: pl.DataFrame, encoder: Encoder) -> tuple[list[str], Vectors, npt.NDArray[np.int32]]:
     """Distinct texts, their vectors, and for each product the number of its text (-1 for none)."""
     import numpy as np
     import polars as pl
 
-    from basketry.encoders.cache import CachedEncoder
-    from basketry.encoders.registry import load_encoder
+    from basketry.encoders.documents import readable
 
-    texts = documents["text"].drop_nulls().unique().sort()
-    known = CachedEncoder(load_encoder(encoder, run), cache)
-    vectors = known.encode(texts.to_list()) if len(texts) else np.empty((0, known.dim), dtype=np.float32)
+    found = documents["text"].drop_nulls().unique().sort()
+    texts = found.filter(pl.Series([readable(text) for text in found], dtype=pl.Boolean))
+    vectors = encoder.encode(texts.to_list()) if len(texts) else np.empty((0, encoder.dim), dtype=np.float32)
     numbered = texts.to_frame().with_row_index("document")
     joined = documents.join(numbered, on="text", how="left", maintain_order="left")
     return texts.to_list(), vectors, joined["document"].cast(pl.Int32).fill_null(-1).to_numpy()
@@ -173,53 +186,14 @@ def _catalogue(products: pl.DataFrame, vectors: Vectors, document: npt.NDArray[n
     return Catalogue(vectors, document, coded("category"), coded("subcategory"), text_group)
 
 
-@dataclass(frozen=True, eq=False)
-class _Files:
-    """What a release is made of."""
-
-    products: pl.DataFrame
-    documents: pl.DataFrame
-    vectors: Vectors
-    groups: tuple[Groups, Groups]
-    graph: Graph
-    min_customers: int
-
-    def write(self, folder: Path) -> None:
-        """Put everything into `folder`: Parquet and safetensors, nothing that runs."""
-        import polars as pl
-
-        from basketry.store.arrays import write_arrays
-
-        together = self.graph.together
-        bought = pl.Series("customers", together.customers_of)
-        shown = bought.set(bought < self.min_customers, None)
-        products = self.products.with_columns(shown, self.documents["text"], self.documents["document"])
-        products.write_parquet(folder / "products.parquet")
-        self.graph.associations.write_parquet(folder / "associations.parquet", row_group_size=20_000)
-        self._clusters().write_parquet(folder / "clusters.parquet")
-        write_arrays(folder / "vectors.safetensors", {"vectors": self.vectors})
-        if self.graph.strength is not None:
-            write_arrays(folder / "strength.safetensors", self.graph.strength.state())
-
-    def _clusters(self) -> pl.DataFrame:
-        import polars as pl
-
-        from basketry.core.tables import Clusters
-
-        frames = []
-        for found in self.groups:
-            words = pl.Series([found.words[each] for each in found.cluster], dtype=pl.String)
-            columns = {
-                "product_id": self.products["product_id"].gather(found.product),
-                "cluster": found.cluster,
-                "words": words,
-            }
-            frames.append(pl.DataFrame(columns).with_columns(method=pl.lit(found.method)))
-        return Clusters.validate(pl.concat(frames).select(Clusters.column_names()), cast=True)
-
-
 def _publish(
-    shop: Shop, dataset: Dataset, estimator: AssociationGraph, request: BuildRequest, facts: dict[str, Any], files: _Files
+    shop: Shop,
+    staging: Path,
+    dataset: Dataset,
+    estimator: AssociationGraph,
+    request: BuildRequest,
+    facts: dict[str, Any],
+    files: ReleaseFiles,
 ) -> str:
     """Write aside, seal, publish."""
     from importlib.metadata import version
@@ -234,45 +208,11 @@ def _publish(
         version=version("basketry"),
         fitted={"graph": dataclasses.asdict(estimator), "encoder": request.encoder},
         seeds={"run": request.seed},
-        metrics=(*files.graph.metrics.to_dicts(), *_text_metrics(files)),
+        metrics=(*files.graph.metrics.to_dicts(), *files.text_metrics()),
         facts=json.loads(json.dumps(facts)),
     )
-    with shop.releases.stage() as staging:
-        files.write(staging)
-        return shop.releases.publish(staging, manifest).id
-
-
-def _text_metrics(files: _Files) -> list[dict[str, Any]]:
-    """Rows of Metrics on what was made of texts alone, each beside its baseline."""
-    import math
-
-    n = len(files.vectors)
-    measured = [("neighbour_recall", "exact search", 1.0), ("neighbour_recall", "search used", files.graph.recall)]
-    for each in files.groups:
-        measured += [
-            ("silhouette", each.method, each.silhouette),
-            ("silhouette", f"{each.method} shuffled", each.silhouette_shuffled),
-        ]
-    return [
-        {"metric": name, "model": model, "slice": "texts", "value": value, "low": None, "high": None, "n": n}
-        for name, model, value in measured
-        if math.isfinite(value)
-    ]
-
-
-def _sources(shop: Shop, digest: str) -> list[dict[str, Any]]:
-    """The account of every source the release rests on: rows, money, rules."""
-    snapshot = shop.tables.snapshot()
-    if snapshot.digest != digest:
-        raise Busy("the tables changed while the release was built", "build again: the new tables are read then")
-    hidden = ("signature", "parts")
-    return [{name: value for name, value in source.items() if name not in hidden} for source in snapshot.sources]
-
-
-def _fared(weights: LearnedWeights) -> dict[str, float | bool]:
-    """How the learned weights did against the plain cosine."""
-    figures = ("auc", "auc_cosine", "gain_low", "gain_high", "held_out", "wins")
-    return {name: getattr(weights, name) for name in figures}
+    files.write(staging)
+    return shop.releases.publish(staging, manifest).id
 
 
 def _hold_out(metrics: pl.DataFrame) -> pl.DataFrame:
@@ -288,11 +228,11 @@ def _notes(graph: Graph, estimator: AssociationGraph) -> tuple[str, ...]:
     """What a person should know before trusting it."""
     import polars as pl
 
+    notes = [f"{count:,} {what.replace('_', ' ')}" for what, count in graph.set_aside().items() if count]
     if graph.strength is None:
         need = 4 * estimator.lookahead.strength.horizon_days
-        return (f"the history is shorter than {need} days, so strength was not fitted: choose a smaller horizon_days",)
+        notes.append(f"the history is shorter than {need} days, so strength was not fitted: choose a smaller horizon_days")
     gains = graph.metrics.filter((pl.col("metric") == "log_loss_gain") & pl.col("low").is_not_null())
-    notes = []
     for row in gains.iter_rows(named=True):
         if row["low"] <= 0:
             claim = "is no better than" if row["high"] > 0 else "is worse than"

@@ -44,10 +44,12 @@ def clusters(shop: Shop, request: ClustersRequest) -> ClustersResult:
     notes = tuple(f"silhouette {ours:.3f}, with groups dealt out at random {luck:.3f}" for ours, luck in pairs if ours and luck)
     if request.cluster < 0:
         sizes = chosen.group_by("cluster", "words").len("products").sort("products", "cluster", descending=[True, False])
-        return ClustersResult(graph.release.id, sizes.head(request.k), notes)
+        return ClustersResult(graph.release.id, sizes.head(max(request.k, 0)), notes)
     members = chosen.filter(pl.col("cluster") == request.cluster)
     if members.is_empty():
         raise NotFound(f"there is no group {request.cluster} by {method}", "list them with: basketry clusters")
     rows = members.join(graph.products, on="product_id").sort("customers", descending=True, nulls_last=True)
     columns = ("product_id", "title", "category", "customers")
-    return ClustersResult(graph.release.id, rows.select(columns).head(request.k), (f"words: {members['words'][0]}", *notes))
+    return ClustersResult(
+        graph.release.id, rows.select(columns).head(max(request.k, 0)), (f"words: {members['words'][0]}", *notes)
+    )

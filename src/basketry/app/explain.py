@@ -41,8 +41,7 @@ def explain(shop: Shop, request: ExplainRequest) -> ExplainResult:
 
     language = LANGUAGES[checked(request.language, tuple(LANGUAGES), "language")]
     graph = shop.graph()
-    encoder = str(graph.release.manifest.fitted["encoder"])
-    one, two = (graph.find(text, encoder).products for text in (request.product, request.other))
+    one, two = (graph.find(text).products for text in (request.product, request.other))
     pairs = pl.scan_parquet(graph.release.path("associations.parquet")).filter(
         pl.col("product_id").is_in(one["product_id"].to_list()) & pl.col("other_id").is_in(two["product_id"].to_list())
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from basketry.core.errors import NotFound, RequestError
+from basketry.core.errors import NotFound, ReleaseError, RequestError
 
 if TYPE_CHECKING:
     from basketry.core.protocols import Vectors
@@ -62,8 +63,8 @@ class GraphReader:
         path = self.release.path("associations.parquet")
         return pl.scan_parquet(path).filter(pl.col("product_id") == product_id).collect()
 
-    def find(self, text: str, encoder: str, k: int = WORDS_FOUND) -> Found:
-        """Products by id, else by words all of which stand in their text (popular ones first), else by meaning.
+    def find(self, text: str, k: int = WORDS_FOUND) -> Found:
+        """Products by id, else by words all of which stand in their text (that very title, then popular ones), else by meaning.
 
         The last finds products described in another language than the question. Raises NotFound if nothing comes near.
         """
@@ -74,18 +75,26 @@ class GraphReader:
         by_id = catalogue.filter(pl.col("product_id") == text.strip())
         if len(by_id):
             return Found(by_id, "id")
-        fits = pl.all_horizontal(pl.col("text").str.contains(rf"\b{_escaped(word)}", literal=False) for word in words)
-        by_words = catalogue.filter(fits).sort("customers", descending=True, nulls_last=True)
+        fits = pl.all_horizontal(pl.col("text").str.contains(_beginning(word)) for word in words)
+        same = pl.col("title").str.to_lowercase() == " ".join(words)
+        by_words = catalogue.filter(fits).sort(same, "customers", descending=True, nulls_last=True)
         if len(by_words):
             return Found(by_words.head(k), "words")
-        return self._by_meaning(text, encoder, k)
+        return self._by_meaning(text, k)
 
-    def _by_meaning(self, text: str, encoder: str, k: int) -> Found:
+    def _by_meaning(self, text: str, k: int) -> Found:
         from basketry.associations.semantic import nearest
         from basketry.core.protocols import Run
         from basketry.encoders.registry import load_encoder
 
-        query = load_encoder(encoder, Run()).encode([text])
+        manifest = self.release.manifest
+        encoder = load_encoder(str(manifest.fitted["encoder"]), Run())
+        if encoder.name != manifest.facts["encoder"]:
+            raise ReleaseError(
+                f"release {self.release.id} was built with encoder {manifest.facts['encoder']}, and this one is {encoder.name}",
+                "build again, or put the former model back",
+            )
+        query = encoder.encode([text])
         rows, scores = nearest(self.vectors, query, k)
         near = pl.DataFrame({"document": rows[0], "score": scores[0]}, schema_overrides={"document": pl.Int32})
         found = (
@@ -98,6 +107,9 @@ class GraphReader:
         return Found(found.drop("score").head(k), "meaning")
 
 
-def _escaped(word: str) -> str:
-    """The word as plain text inside a regular expression: what a user types is never a pattern."""
-    return "".join(sign if sign.isalnum() or ord(sign) > 127 else f"\\{sign}" for sign in word)
+def _beginning(word: str) -> str:
+    """A pattern for texts in which a word begins so; in Chinese, where words are not set apart, for texts that hold it.
+
+    What a user types is never a pattern itself.
+    """
+    return (r"\b" if word[0].isascii() and word[0].isalnum() else "") + re.escape(word)

@@ -112,9 +112,10 @@ def _rules(sources: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     rows = [
         {
             "table": one["table"],
-            **{name: count[name] for name in ("rule", "verb", "example")},
+            **{name: count[name] for name in ("rule", "verb")},
             "rows": count["broke"],
             "money": None,
+            "example": None,
         }
         for one in sources
         for count in one["counts"]

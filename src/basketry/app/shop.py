@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Shop:
-    """The shop in a folder. Every method is a use case of `basketry.app`; the same stand on the command line."""
+    """The shop in a folder. Its methods are the use cases of a notebook; the command line has those of an operator too."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -66,6 +66,7 @@ class Shop:
         from basketry.core.tables import INPUTS
         from basketry.data.dataset import Dataset
         from basketry.engines.duck import DuckEngine
+        from basketry.store import durable
 
         snapshot = self.tables.snapshot()
         parts = {name: snapshot.parts(name) for name in INPUTS if snapshot.parts(name)}
@@ -74,7 +75,10 @@ class Shop:
             raise DataError(
                 f"{self.folder} holds no {' and no '.join(missing)}", "name their sources in shop.toml, then: basketry ingest"
             )
-        engine = DuckEngine({name: Parquet(tuple(paths)) for name, paths in parts.items()})
+        spill = self.folder / "cache"
+        durable.make_folder(spill)
+        relations = {name: Parquet(tuple(paths)) for name, paths in parts.items()}
+        engine = DuckEngine(relations, threads=self.settings.threads, memory=self.settings.memory, spill=spill)
         try:
             yield Dataset(engine, as_of or dt.datetime(9999, 1, 1, tzinfo=dt.UTC), snapshot.digest)
         finally:
@@ -108,12 +112,12 @@ class Shop:
         return build(self, request or BuildRequest())
 
     def associations(
-        self, product: str, k: int = 10, *, kind: str = "", verdict: str = "", order: str = "verdict"
+        self, product: str, k: int = 10, *, kind: str = "", verdict: str = "", order: str = "verdict", language: str = "en"
     ) -> pl.DataFrame:
         """The k best edges of a product, by id or words in either language, each with its sentence."""
         from basketry.app.associations import AssociationsRequest, associations
 
-        return associations(self, AssociationsRequest(product, k, kind, verdict, order)).edges
+        return associations(self, AssociationsRequest(product, k, kind, verdict, order, language)).edges
 
     def explain(self, product: str, other: str, language: str = "en") -> ExplainResult:
         """All the evidence on one pair: its figures as a frame, its sentences as notes."""

@@ -68,10 +68,10 @@ class BoughtTogether(_Counting):
 class BoughtNext(_Counting):
     """Directed edges from a product of one order to another product of the same customer's next order.
 
-    Counted are steps from one order to the customer's next (of those kept): n_ab those with A in the earlier and B in the later.
-    The step to a customer's first order, from nothing, and from the last, to nothing, count too, so that n_a and n_b are all
-    orders with A and with B, and no product's last buyers can be told from two kinds of edge. Anonymous baskets have no next. An edge from a product to itself (a repeat) is left out. The floor
-    and the privacy rule are those of `BoughtTogether`.
+    Counted are steps from one order to the customer's next (of those kept): n_ab those with A in the earlier and B in the
+    later. The step to a customer's first order, from nothing, and from the last, to nothing, count too, so that n_a and n_b are
+    all orders with A and with B, and no product's last buyers can be told from two kinds of edge. Anonymous baskets have no
+    next. An edge from a product to itself (a repeat) is left out. The floor and the privacy rule are those of `BoughtTogether`.
     """
 
     def fit(self, baskets: BasketMatrix, run: Run) -> Edges:
@@ -112,7 +112,7 @@ class _Occasions:
         return np.ones(len(self.baskets), dtype=np.bool_) if self.partner is None else self.partner >= 0
 
     def number(self) -> int:
-        """N of the measures: baskets; or the steps from order to order, the step to a customer's first and from the last too."""
+        """How many there are: baskets; or steps between orders, the step to a customer's first and from the last too."""
         return len(self.baskets) + (0 if self.partner is None else len(np.unique(self.baskets.customers)))
 
     def late(self) -> Mask:

@@ -51,6 +51,14 @@ class Graph:
     recall: float
     weights: LearnedWeights | None
 
+    def set_aside(self) -> dict[str, int]:
+        """What was not counted or not published, and why."""
+        return {
+            "baskets_set_aside_as_too_large": self.together.baskets_too_large,
+            "baskets_set_aside_as_older_than_the_latest_of_a_customer": self.together.baskets_over_cap,
+            "edges_withheld_because_they_would_tell_of_few_customers": self.together.edges_withheld,
+        }
+
 
 @dataclass(frozen=True)
 class AssociationGraph:
@@ -188,9 +196,10 @@ def _similar(similar: SimilarPairs, known: _Known) -> pl.DataFrame:
 
 
 def _frame(columns: dict[str, Any]) -> pl.DataFrame:
-    """A frame in which what is not known is null."""
+    """A frame in which what is not known is null; stability in tenths, or it would tell how many bought in either half."""
     kind = pl.lit(columns.pop("kind")).alias("kind")
-    return pl.DataFrame(columns).with_columns(pl.selectors.float().fill_nan(None), kind)
+    frame = pl.DataFrame(columns).with_columns(pl.selectors.float().fill_nan(None), kind)
+    return frame.with_columns(pl.selectors.matches("^stability$").round(1))
 
 
 def _named(frame: pl.DataFrame, product_ids: pl.Series) -> pl.DataFrame:

@@ -117,8 +117,8 @@ class History:
     def published(self, pairs: Pairs, min_customers: int) -> Tally:
         """`together`, with all that may not be published taken as nothing.
 
-        That is: pairs of fewer customers than the floor, pairs whose counts would tell of fewer, and what is expected of products
-        that fewer customers bought.
+        That is: pairs of fewer customers than the floor, pairs whose counts would tell of fewer, and what is expected of
+        products that fewer customers bought.
         """
         counted = self.together(pairs)
         as_counts = PairCounts(

@@ -96,7 +96,9 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except BasketryError as error:
-        sys.stderr.write(f"error {error}\n  more: docs/errors/{error.code}.md\n")
+        from basketry.cli.render import printable
+
+        sys.stderr.write(printable(f"error {error}\n  more: docs/errors/{error.code}.md\n"))
         sys.exit(error.exit_status)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shutil
 import sys
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 FORMULA_SIGNS: Final = ("=", "+", "-", "@", "\t", "\r")
 WIDEST: Final = 220
+_CONTROLS: Final = re.compile("[\x7f-\x9f]")  # control signs that JSON does not escape by itself
 
 
 def render(result: Any, output: str) -> None:
@@ -63,7 +65,7 @@ def _as_table(result: Any) -> None:
             table.add_row(*(_cell(value) for value in row))
         console.print(table)
     for note in notes:
-        console.print(note)
+        console.print(printable(note))
 
 
 def _cell(value: Any) -> str:
@@ -81,13 +83,19 @@ def _cell(value: Any) -> str:
             return ", ".join(str(each) for each in value)
         case Mapping():
             return ", ".join(f"{name} {_cell(each)}" for name, each in value.items())
-    return "".join(sign if sign.isprintable() else " " for sign in str(value))
+    return printable(str(value))
+
+
+def printable(text: str) -> str:
+    """The text without signs that would steer a terminal; line ends stay."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else " " for sign in text)
 
 
 def _as_json(result: Any) -> None:
     facts, tables, notes = _parts(result)
     whole = {**facts, **{name: frame.to_dicts() for name, frame in tables.items()}, "notes": notes}
-    sys.stdout.write(json.dumps(whole, ensure_ascii=False, indent=2, default=_plain) + "\n")
+    text = json.dumps(whole, ensure_ascii=False, indent=2, default=_plain)
+    sys.stdout.write(_CONTROLS.sub(lambda sign: f"\\u{ord(sign.group()):04x}", text) + "\n")
 
 
 def _plain(value: Any) -> Any:

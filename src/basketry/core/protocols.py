@@ -1,4 +1,4 @@
-"""The abstractions every room shares: Engine, Encoder, Estimator and Model, and the circumstances of a run."""
+"""The abstractions every room shares: Engine, Encoder and Model, and the circumstances of a run."""
 
 from __future__ import annotations
 

@@ -169,8 +169,8 @@ class Associations(dy.Schema):
     contrast = _number("adjusted_lift / placebo_lift: same trip against next trip", "ratio")
     contrast_low = _number("lower end of its exact 95% interval, over distinct customers", "ratio")
     contrast_high = _number("upper end", "ratio")
-    stability = _share("smaller over larger of the adjusted lifts in the two halves of time; 0 where a half has none")
-    similarity = _number("similarity of the two products' texts", "in [-1, 1]")
+    stability = _share("smaller over larger of the adjusted lifts in two halves of time, in tenths; 0 where one has none")
+    similarity = _number("of the two texts: cosine; on an edge `similar`, by the metric of the release", "in [-1, 1]")
     strength = _share("calibrated probability of being bought together in the next weeks")
     verdict = dy.Enum(VERDICTS, description="what the evidence allows to be said of the pair")
 

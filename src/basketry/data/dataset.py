@@ -98,10 +98,11 @@ class Dataset:
 
     def before(self, as_of: dt.datetime) -> Dataset:
         """The same tables as known at an earlier instant."""
+        earlier = replace(self, as_of=as_of)  # refuses an instant without a zone
         if as_of > self.as_of:
             hint = "open the shop at the later instant instead"
             raise RequestError(f"as_of {as_of.isoformat()} is after this dataset's {self.as_of.isoformat()}", hint)
-        return replace(self, as_of=as_of)
+        return earlier
 
     def _bind(self, contract: type[dy.Schema], name: str, params: Params) -> tuple[str, Params]:
         query = named(name)

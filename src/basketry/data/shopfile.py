@@ -5,14 +5,13 @@ The file is read into frozen dataclasses. Every key is checked: one that is not 
 
 from __future__ import annotations
 
-import codecs
 import datetime as dt
 import difflib
 import re
 import tomllib
 import zoneinfo
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -84,8 +83,8 @@ Column = Own | Constant | Join | Multiply | Week
 class Source:
     """Where rows of one table come from, and how to read them. `columns` maps column names of the house to the shop's own.
 
-    `timezone` is that of instants written without an offset. With `distinct` the source is read as one row a `product_id`, each
-    column its most frequent value: a catalogue made from order lines.
+    `timezone` is that of instants written without an offset; where it is not given, the shop's. With `distinct` the source is
+    read as one row a `product_id`, each column its most frequent value: a catalogue made from order lines.
     """
 
     table: str
@@ -98,7 +97,7 @@ class Source:
     decimal: str = "."
     thousands: str = ""
     timestamp_format: str = ""
-    timezone: str = "UTC"
+    timezone: str = ""
     distinct: bool = False
     dsn_env: str = ""
     query: str = ""
@@ -184,6 +183,7 @@ def parse(text: str, place: str = FILE_NAME) -> ShopFile:
         raise ConfigError(f"{place}: source is not a list", "write each source as [[source]], with two brackets")
     known = _checked(data, ShopFile, place, {"sources": "source"})
     sources = tuple(source(one, f"{place}, source {number}") for number, one in enumerate(data["sources"], start=1))
+    sources = tuple(replace(one, timezone=one.timezone or str(known.get("timezone", ""))) for one in sources)
     rules = _rules(data.get("rules", {}), f"{place}, [rules]")
     choice = _adapter(data["adapter"], f"{place}, [adapter]") if "adapter" in data else None
     known |= {"sources": sources, "rules": rules, "adapter": choice}
@@ -233,13 +233,17 @@ def _check_source(source: Source, place: str) -> None:
     for name in ("delimiter", "quote", "decimal"):
         if len(getattr(source, name)) != 1:
             raise ConfigError(f"{place}: {name} must be one character, not {getattr(source, name)!r}", 'a tab is "\\t"')
+    if len(source.thousands) > 1 or (source.thousands in (source.decimal, source.delimiter) and source.thousands):
+        hint = "give one character, neither the decimal sign nor the delimiter"
+        raise ConfigError(f"{place}: thousands cannot be {source.thousands!r}", hint)
     try:
-        codecs.lookup(source.encoding)
+        "".encode(source.encoding)
     except LookupError as error:
         raise ConfigError(
             f"{place}: there is no encoding {source.encoding!r}", "for instance utf-8, cp1252, gb18030"
         ) from error
-    _zone(source.timezone, place)
+    if source.timezone:
+        _zone(source.timezone, place)
     customer = dict(source.columns).get("customer_id")
     for name, column in source.columns:
         shared = own_names(column) & own_names(customer) if customer is not None and name != "customer_id" else set()

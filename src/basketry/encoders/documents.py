@@ -32,10 +32,15 @@ def distinct(documents: Sequence[str]) -> tuple[list[str], npt.NDArray[np.int64]
     return texts, np.fromiter((place[text] for text in documents), dtype=np.int64, count=len(documents))
 
 
+def readable(text: str) -> bool:
+    """Whether a text holds anything that can be seen; what holds nothing is no document."""
+    return any(sign.isprintable() and not sign.isspace() for sign in text)
+
+
 def _check(position: int, text: object) -> None:
     if not isinstance(text, str):
         raise EncoderError(f"document {position} is {type(text).__name__}, not text", "turn it into text, or leave it out")
-    if not any(sign.isprintable() and not sign.isspace() for sign in text):
+    if not readable(text):
         raise EncoderError(f"document {position} is empty: {text[:20]!r}", "leave documents without text out before encoding")
     if len(text) > LONGEST:
         raise EncoderError(f"document {position} has {len(text):,} characters; the limit is {LONGEST:,}", "shorten it")

@@ -72,6 +72,13 @@ def test_markup_in_titles_is_plain_text(capsys):
     assert "[red]x[/] [link=http://x]y" in capsys.readouterr().out
 
 
+def test_nothing_steers_the_terminal(capsys):
+    hostile = dataclasses.replace(RESULT, name="a\x1b[31mb\x07", notes=("note \x1b]0;x\x07", "c1 \x9b"))
+    render(hostile, "table")
+    render(hostile, "json")
+    assert not {"\x1b", "\x07", "\x9b"} & set(capsys.readouterr().out)
+
+
 def test_an_unknown_format_is_refused():
     with pytest.raises(RequestError, match="cannot print as 'xml'"):
         render(RESULT, "xml")
