@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import dataframely as dy
+import numpy as np
+import polars as pl
 
 from basketry.core.errors import DataError, SourceFormat
 from basketry.core.protocols import Engine, Parquet, Relation
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from basketry.data.sources import Input, OpenEngine, Raw
 
 _DAY: Final = dt.timedelta(days=2)
+_SORTED: Final = 1 << 24  # hashes sorted in memory at once: 128 MiB
 
 
 class Totals(dy.Schema):
@@ -54,6 +57,12 @@ class Offenders(dy.Schema):
 
     row = dy.Int64()
     shown = dy.String(nullable=True)
+
+
+class Hashes(dy.Schema):
+    """What each row, or its key, hashes to."""
+
+    hash = dy.UInt64()
 
 
 class Sums(dy.Schema):
@@ -178,7 +187,7 @@ class _Work:
     def find_rows(self) -> None:
         """The sets of rows that can be told only beside other rows."""
         names = {rule.name for rule in self.rules}
-        if "duplicate" in names:
+        if "duplicate" in names and self._suspects():
             self._rows("repeated", self.stages.repeated())
         if "earlier" in self.relations and "already_known" in names:
             self._rows("already", self.stages.already())
@@ -193,6 +202,26 @@ class _Work:
         if "outlier" in names:
             light = [name for name in self.beside if name == "offsets"]
             self._rows("outlier", self.stages.outliers(light))
+
+    def _suspects(self) -> bool:
+        """Write the hashes that more than one row has: few, and every repeated row is among them.
+
+        Sorting numbers costs a third of what grouping them costs; at most `_SORTED` of them stand in memory at once.
+        """
+        twice = [np.empty(0, np.uint64)]
+        parts = 1 + self.came.rows // _SORTED
+        for part in range(parts):
+            frames = self._engine().stream(Hashes, self.stages.hashes(part, parts), {}, _SORTED)
+            found = np.concatenate([np.empty(0, np.uint64), *(frame["hash"].to_numpy() for frame in frames)])
+            found.sort()
+            twice.append(np.unique(found[1:][found[1:] == found[:-1]]))
+        path = self._path("suspects")
+        suspects = pl.DataFrame({"hash": np.concatenate(twice)})
+        if suspects.is_empty():
+            return False
+        suspects.write_parquet(path)
+        self._beside(suspects=path)
+        return True
 
     def mark(self) -> dy.DataFrame[Marks]:
         """Which rows break which rules."""

@@ -99,12 +99,19 @@ def naive_sql(column: Column, columns: Mapping[str, Kind], source: Source) -> tu
             return f"timezone('UTC', {parsed})", True
         return parsed, source.timezone == "UTC"
     instant = f"timezone('UTC', TRY_CAST({text} AS TIMESTAMPTZ))"
+    # a time that is written as it is printed has no offset, and needs not the costlier reading of an instant
+    plain = f"TRY_CAST({text} AS TIMESTAMP)"
+    instant = f"CASE WHEN CAST({plain} AS VARCHAR) = {text} THEN {plain} ELSE {instant} END"
     return instant, True if source.timezone == "UTC" else f"regexp_matches({text}, {literal(_OFFSET)})"
 
 
 def _own_text(name: str, kind: Kind) -> str:
     quoted = own(name)
-    return f"nullif(trim({quoted}), '')" if kind == "text" else f"CAST({quoted} AS VARCHAR)"
+    if kind != "text":
+        return f"CAST({quoted} AS VARCHAR)"
+    # trim knows every space of Unicode and looks for them in each text; few texts need it
+    spaced = f"starts_with({quoted}, ' ') OR ends_with({quoted}, ' ') OR strlen({quoted}) <> length({quoted})"
+    return f"nullif(CASE WHEN {spaced} THEN trim({quoted}) ELSE {quoted} END, '')"
 
 
 def _own_number(name: str, kind: Kind, source: Source, scale: int) -> str:

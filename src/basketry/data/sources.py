@@ -125,7 +125,8 @@ def to_relation(one: Input, staging: Path, engine: OpenEngine) -> Raw:
     else:
         relation = Csv(text.path, _header(one, text.head), _delimiter(source), source.quote)
     spooled = _spool(staging, one.name, "parquet")
-    numbered = f"SELECT row_number() OVER () AS {ROW}, * FROM stored.raw"
+    wanted = ", ".join(identifier(name) for name in relation.columns if name in mapped_columns(source))
+    numbered = f"SELECT row_number() OVER () AS {ROW}, {wanted} FROM stored.raw"
     malformed = False
     try:
         rows = _write(engine, relation, numbered, spooled)
@@ -136,11 +137,12 @@ def to_relation(one: Input, staging: Path, engine: OpenEngine) -> Raw:
         else:
             relation = rewrite_jsonl(relation.path, relation.columns, copy)
         malformed = True
-        columns_sql = f"SELECT CAST({ROW} AS BIGINT) AS {ROW}, * EXCLUDE ({ROW}) FROM stored.raw"
+        columns_sql = f"SELECT CAST({ROW} AS BIGINT) AS {ROW}, {MALFORMED}, {wanted} FROM stored.raw"
         rows = _write(engine, relation, columns_sql, spooled)
     if rows == 0:
         raise SourceEmpty(f"{one.name} has a header and no rows", "give at least one row, or remove the file")
-    return Raw(Parquet((spooled,)), dict.fromkeys(_own(relation.columns), "text"), numbered=True, malformed=malformed)
+    columns = dict.fromkeys(sorted(mapped_columns(source)), "text")
+    return Raw(Parquet((spooled,)), columns, numbered=True, malformed=malformed)
 
 
 def one_a_product(one: Input, raw: Raw, staging: Path, engine: OpenEngine) -> tuple[Input, Raw]:
@@ -176,10 +178,6 @@ def _write(engine: OpenEngine, relation: Relation, sql: str, path: Path) -> int:
         return opened.write(sql, {}, path)
     finally:
         opened.close()
-
-
-def _own(columns: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name for name in columns if name not in _RESERVED)
 
 
 def _delimiter(source: Source) -> str:

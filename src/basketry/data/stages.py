@@ -142,15 +142,17 @@ class Stages:
             f"CAST({times[0]} AS TIMESTAMP) AS first, CAST({times[1]} AS TIMESTAMP) AS last FROM ({self.typed()}) GROUP BY 1"
         )
 
+    def hashes(self, part: int, parts: int) -> str:
+        """The hash of each row's key; of `parts` equal parts of all hashes the one numbered `part`."""
+        of = f" WHERE hash % {parts} = {part}" if parts > 1 else ""
+        return f"SELECT hash FROM (SELECT hash({self._key()}) AS hash FROM ({self.typed()}) WHERE {MALFORMED} IS NULL){of}"
+
     def repeated(self) -> str:
-        """Rows whose key, or whose whole content where the table has no key, stands in an earlier row."""
-        key = KEYS.get(self.source.table)
-        if key is None:
-            key = tuple(own(name) for name in sorted({name for _, column in self.source.columns for name in own_names(column)}))
-        names, rows = ", ".join(key), f"FROM ({self.typed()}) WHERE {MALFORMED} IS NULL"
-        suspects = f"SELECT h FROM (SELECT hash({names}) AS h {rows}) GROUP BY h HAVING count(*) > 1"
-        nth = f"row_number() OVER (PARTITION BY {names} ORDER BY {ROW}) AS nth"
-        return f"SELECT row FROM (SELECT {ROW} AS row, {nth} {rows} AND hash({names}) IN ({suspects})) WHERE nth > 1"
+        """Rows whose key stands in an earlier row, out of those whose hash is among the suspects."""
+        key = self._key()
+        nth = f"row_number() OVER (PARTITION BY {key} ORDER BY {ROW}) AS nth"
+        rows = f"FROM ({self.typed()}) WHERE {MALFORMED} IS NULL AND hash({key}) IN (SELECT hash FROM stored.suspects)"
+        return f"SELECT row FROM (SELECT {ROW} AS row, {nth} {rows}) WHERE nth > 1"
 
     def already(self) -> str:
         """Rows that the committed table holds from another source."""
@@ -248,6 +250,11 @@ class Stages:
     def _aside(self, rules: Sequence[Rule]) -> str:
         sets_aside = sum(1 << bit for bit, rule in enumerate(rules) if rule.sets_aside)
         return f"SELECT row, mask FROM stored.marks WHERE mask & {sets_aside} <> 0"
+
+    def _key(self) -> str:
+        """What makes a row the same as another: its key, or its whole content where the table has no key."""
+        whole = sorted({name for _, column in self.source.columns for name in own_names(column)})
+        return ", ".join(KEYS.get(self.source.table) or map(own, whole))
 
     def _lineage(self) -> str:
         """The source's id as an enumeration of one: a dictionary that need not be looked up for every row."""
