@@ -28,7 +28,7 @@ SLICES = {
     "all": "all pairs asked about",
     "edge": "pairs with a bought_together edge before the cut",
     "no_edge": "both bought by 20 customers before, no edge",
-    "cold_product": "a product that fewer than 20 customers had bought before the cut (to `strength` it is new)",
+    "cold_product": "a product that fewer than 20 customers had bought before the cut: to `strength` it is new",
     "launched": "pairs of a product never sold before the cut, both sold in the hold-out",
 }
 HEAD = """# What a release foretells
@@ -37,8 +37,8 @@ Whether two products are bought together in the six weeks after a cut; weights l
 `python benchmarks/quality/holdout.py` writes this page. `past_rate` is the simple rule (the past goes on), `behaviour` and
 `meaning` are the same regression on counts alone and on texts and categories alone, `fused` is what a release serves as
 `strength`. Intervals: 95%, both products of a pair resampled. Features were chosen while looking at Complete Journey, so its
-figures flatter. UCI Online Retail was looked at afterwards; its catalogue is made of its order lines, later ones included, so its
-new products are ones that do sell, and its hold-out is the weeks before Christmas.
+figures flatter. UCI Online Retail was looked at afterwards; its catalogue is made of its order lines, later ones included, so
+its new products are ones that do sell, and its hold-out is the weeks before Christmas.
 """
 
 

@@ -81,7 +81,7 @@ def shop() -> ReportData:
         customers=50,
         ingest=pl.DataFrame(
             {"table": ["order_lines"], "rows_in": [10], "kept": [9], "quarantined": [1], "repaired": [0]}
-        ).with_columns(money_in=100.0, money_kept=98.0, money_quarantined=2.0),
+        ).with_columns(money_in=100.0, money_kept=97.0, money_netted=1.0, money_quarantined=2.0),
         rules=pl.DataFrame(
             {
                 "table": ["order_lines"],

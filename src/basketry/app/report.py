@@ -81,7 +81,12 @@ def _ingest(sources: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     """Rows and money of every table the release was built on."""
     import polars as pl
 
-    money = {"money_in": "money", "money_kept": "money_kept", "money_quarantined": "money_quarantined"}
+    money = {
+        "money_in": "money",
+        "money_kept": "money_kept",
+        "money_netted": "money_netted",
+        "money_quarantined": "money_quarantined",
+    }
     names = ("table", "rows_in", "kept", "quarantined", "repaired", *money)
     rows = [
         {

@@ -38,7 +38,8 @@ MAIN_METRICS: Final = ("average_precision", "calibration_error")
 class ReportData:
     """All the page shows.
 
-    `ingest`: table, rows_in, kept, quarantined, repaired, money_in, money_kept, money_quarantined (money may be null).
+    `ingest`: table, rows_in, kept, quarantined, repaired, money_in, money_kept, money_netted, money_quarantined
+    (money may be null).
     `rules`: table, rule, verb (`quarantine`, `repair` or `flag`), rows, money, example (the last two may be null).
     `products`: product_id, title, department, category, customers (distinct customers; all but the id may be null).
     `associations`, `metrics`: the contracts of core/tables.py. `clusters`: method, cluster, size, words; one row a cluster.

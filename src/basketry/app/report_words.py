@@ -114,8 +114,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "ingest.balanced": ("adds up", "账目相符"),
     "ingest.unbalanced": ("does not add up", "账目不符"),
     "ingest.money": (
-        "money: {money_in} read, {money_kept} kept, {money_quarantined} set aside",
-        "金额：读入 {money_in}，保留 {money_kept}，隔离 {money_quarantined}",
+        "money: {money_in} read, {money_kept} kept, {money_netted} netted, {money_quarantined} set aside",
+        "金额：读入 {money_in}，保留 {money_kept}，冲销 {money_netted}，隔离 {money_quarantined}",
     ),
     "ingest.rules": ("By rule", "按规则"),
     "ingest.clean": ("Not a single row had to be set aside or repaired.", "没有一行需要隔离或修复。"),

@@ -140,6 +140,7 @@ INGEST = pl.DataFrame(
         "repaired": [20, 14_697, 0],
         "money_in": [None, 4_593_232.0, None],
         "money_kept": [None, 4_555_111.5, None],
+        "money_netted": [None, 0.0, None],
         "money_quarantined": [None, 38_120.5, None],
     }
 )
