@@ -149,7 +149,7 @@ def test_the_same_file_twice_changes_nothing(shop):
     again = run(shop, lines_source("l*.csv"))
     assert (again.changed, again.digest) == (False, first.digest)
     assert sorted(path.name for path in shop.rglob("*.parquet")) == files
-    assert again.rules.drop("name").equals(first.rules.drop("name"))
+    assert again.rules.drop("name", "example").equals(first.rules.drop("name", "example"))
 
 
 def test_two_shops_with_one_key_get_the_same_tables(shop, tmp_path):
@@ -316,3 +316,23 @@ def test_a_database_that_does_not_answer(shop, monkeypatch):
     with pytest.raises(SourceUnreachable) as caught:
         run(shop, toml)
     assert "hidden" not in str(caught.value)
+
+
+def test_what_stands_in_a_broken_row_is_told_once_and_kept_in_no_account(tmp_path):
+    """A row whose cells are shifted puts a customer where a product should be; the terminal quotes it, the commit does not."""
+    (tmp_path / "shop.toml").write_text(
+        'name = "x"\ncurrency = "EUR"\ntimezone = "UTC"\n'
+        '[[source]]\ntable = "products"\npath = "p*.csv"\n[source.columns]\nproduct_id = "id"\ntitle = "name"\n'
+        '[[source]]\ntable = "order_lines"\npath = "l.csv"\n[source.columns]\norder_id = "o"\ncustomer_id = "c"\n'
+        'product_id = "p"\nts = "t"\nunits = "n"\namount = "a"\n',
+        encoding="utf-8",
+    )
+    (tmp_path / "p1.csv").write_text("id,name\np1,bread\n", encoding="utf-8")
+    (tmp_path / "p2.csv").write_text("id,name\np1,bread again\np2,milk\n", encoding="utf-8")
+    lines = "o,c,p,t,n,a\n1,ann,p1,2024-01-01 10:00:00,1,1\n2,safe,ann@mail.example,2024-01-01 10:00:00,1,1\n"
+    (tmp_path / "l.csv").write_text(lines, encoding="utf-8")
+    told = ingest(Shop.open(tmp_path), IngestRequest())
+    assert "ann@mail.example" in str(told.rules["example"].to_list())
+    assert "ann@mail.example" not in (tmp_path / "tables" / "snapshot.json").read_text(encoding="utf-8")
+    again = told.tables.filter(pl.col("table") == "products")
+    assert again["kept"].sum() == 2 and again["quarantined"].sum() == 1, "a product named by two files is taken from the first"

@@ -192,7 +192,7 @@ class _Run:
                 path.unlink()
         record = _record(one, signature, done, parts)
         self.records.append(record)
-        self.results.append((record, status))
+        self.results.append((record | {"counts": [vars(count) for count in done.counts]}, status))
 
     def _engine(self, relations: Mapping[str, Relation]) -> Engine:
         from basketry.engines.duck import DuckEngine
@@ -204,7 +204,7 @@ class _Run:
         from basketry.core.protocols import Parquet
 
         found = {"products": self._paths("products")} if table == "order_lines" else {}
-        found |= {"earlier": self._paths(table)} if table not in _REPLACES else {}
+        found |= {"earlier": self._paths(table)}
         return {name: Parquet(paths) for name, paths in found.items() if paths}
 
     def _paths(self, table: str) -> tuple[Path, ...]:
@@ -249,7 +249,7 @@ def _record(one: Input, signature: str, done: Cleaned, parts: list[Path]) -> dic
         "money_kept": str(done.held.money),
         "money_netted": str(done.netted),
         "money_quarantined": str(done.aside.money),
-        "counts": [vars(count) for count in done.counts],
+        "counts": [vars(count) | {"example": ""} for count in done.counts],  # nobody knows what stood in a broken row
         "notes": _weeks(done.days),
     }
 

@@ -76,6 +76,7 @@ _LINES: Final = (
 )
 _PRODUCTS: Final = (
     Rule("duplicate", "quarantine", "repeated", "the same product_id stands earlier in the file", "product_id"),
+    Rule("already_known", "quarantine", "already", "the same product_id came from another file of the catalogue", "product_id"),
 )
 _PROMOTIONS: Final = (
     Rule("duplicate", "quarantine", "repeated", "the same product, store and week stand earlier in the file"),

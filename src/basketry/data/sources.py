@@ -60,7 +60,7 @@ class Raw:
 
 def files(source: Source, shop: Path) -> tuple[Path, ...]:
     """The files a source's path matches, sorted. Raises SourceMissing if there is none."""
-    pattern = str(shop / source.path)
+    pattern = source.path if Path(source.path).is_absolute() else f"{glob.escape(str(shop))}/{source.path}"
     found = sorted(Path(one) for one in glob.glob(pattern, recursive=True))  # noqa: PTH207 - the pattern may be absolute
     found = [path for path in found if path.is_file()]
     if not found:
@@ -213,7 +213,11 @@ def _kind(dtype: pl.DataType) -> Kind:
 def _header(one: Input, head: str) -> tuple[str, ...]:
     source = one.source
     line = head.rstrip("\r\n")
-    names = next(csv.reader([line], delimiter=_delimiter(source), quotechar=source.quote), [])
+    try:
+        names = next(csv.reader([line], delimiter=_delimiter(source), quotechar=source.quote), [])
+    except csv.Error as error:
+        hint = "save it with ordinary line ends (LF or CRLF), and check delimiter and quote in shop.toml"
+        raise SourceFormat(f"{one.name}, line 1: not a CSV header: {error}", hint) from error
     names = [name.strip() or f"column {place}" for place, name in enumerate(names, start=1)]
     if len(names) == 1 and len(mapped_columns(source)) > 1:
         others = [char for char in ",;\t|" if char in line and char != source.delimiter]

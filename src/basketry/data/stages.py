@@ -156,10 +156,11 @@ class Stages:
 
     def already(self) -> str:
         """Rows that the committed table holds from another source."""
-        if self.source.table == "promotions":
-            same = "e.product_id = n.product_id AND e.store_id = n.store_id AND e.first_day = n.first_day"
-        else:
-            same = "e.order_id = n.order_id AND e.product_id = n.product_id AND timezone('UTC', e.ts) = n.ts"
+        same = {
+            "products": "e.product_id = n.product_id",
+            "promotions": "e.product_id = n.product_id AND e.store_id = n.store_id AND e.first_day = n.first_day",
+            "order_lines": "e.order_id = n.order_id AND e.product_id = n.product_id AND timezone('UTC', e.ts) = n.ts",
+        }[self.source.table]
         return f"SELECT {ROW} AS row FROM ({self.timed()}) AS n WHERE EXISTS (SELECT 1 FROM stored.earlier AS e WHERE {same})"
 
     def candidates(self, beside: Collection[str]) -> str:

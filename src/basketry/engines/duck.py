@@ -11,7 +11,7 @@ import duckdb
 import nanoarrow
 import polars as pl
 
-from basketry.core.errors import EngineError, SourceFormat, SourceMissing, StorageError
+from basketry.core.errors import DataError, EngineError, SourceFormat, SourceMissing, StorageError
 from basketry.core.protocols import Csv, JsonLines, Params, Parquet, Relation
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class DuckEngine:
             batches = [_frame(batch) for batch in nanoarrow.ArrayStream(self._cursor().sql(sql, params=dict(params)))]
         if not batches:
             return contract.create_empty()
-        return contract.validate(_ordered(pl.concat(batches), contract), cast=True)
+        return _proved(pl.concat(batches), contract)
 
     def stream(self, contract: type[S], sql: str, params: Params, rows: int) -> Iterator[dy.DataFrame[S]]:
         """Run `sql` and prove the result frame by frame; keys are proved within a frame only."""
@@ -96,10 +96,10 @@ class DuckEngine:
             for batch in nanoarrow.ArrayStream(self._cursor().sql(sql, params=dict(params))):
                 held.append(_frame(batch))
                 if sum(map(len, held)) >= rows:
-                    yield contract.validate(_ordered(pl.concat(held), contract), cast=True)
+                    yield _proved(pl.concat(held), contract)
                     held = []
         if held:
-            yield contract.validate(_ordered(pl.concat(held), contract), cast=True)
+            yield _proved(pl.concat(held), contract)
 
     def write(self, sql: str, params: Params, path: Path) -> int:
         """COPY the rows of `sql` into a Parquet file, in their order."""
@@ -126,7 +126,7 @@ class DuckEngine:
             yield
         except (duckdb.IOException, duckdb.HTTPException) as error:
             text = _first_line(error)
-            if "No space left" in text or "Disk" in text:
+            if any(sign in text for sign in ("No space left", "Disk", "Could not write", "File too large")):
                 raise StorageError(
                     f"the disk refused to write: {text}", "free some space and run the same command again"
                 ) from error
@@ -155,6 +155,14 @@ def _frame(batch: Any) -> pl.DataFrame:
     return pl.Series(batch).struct.unnest()
 
 
-def _ordered(frame: pl.DataFrame, contract: type[dy.Schema]) -> pl.DataFrame:
-    """Only the contract's columns, in its order; a missing one is left for the contract to complain of."""
-    return frame.select([name for name in contract.column_names() if name in frame.columns])
+def _proved(frame: pl.DataFrame, contract: type[S]) -> dy.DataFrame[S]:
+    """The contract's columns, in its order, proved; a row that breaks the contract is a DataError."""
+    from dataframely.exc import SchemaError, ValidationError
+
+    try:
+        return contract.validate(frame.select([name for name in contract.column_names() if name in frame.columns]), cast=True)
+    except (SchemaError, ValidationError) as error:
+        what = " ".join(str(error).split())[:400]
+        raise DataError(
+            f"rows break the contract {contract.__name__}: {what}", "ingest again; if it stays, please report it"
+        ) from error
