@@ -104,7 +104,7 @@ class Picture:
 
 
 def strongest_pairs(associations: pl.DataFrame, products: pl.DataFrame) -> pl.DataFrame:
-    """One row an unordered pair: its strongest edge, ties to the more confident direction; strongest pair first.
+    """One row an unordered pair: its strongest edge, ties to the kinds in their order; strongest pair first.
 
     Adds `weight`, the strength with null as 0, and `across`: not known to be of one category. O(n log n): half a million edges
     take about a second.
@@ -122,12 +122,12 @@ def strongest_pairs(associations: pl.DataFrame, products: pl.DataFrame) -> pl.Da
         )
         .sort(
             "weight",
+            pl.col("kind").to_physical(),
             "adjusted_lift",
             "confidence",
             "product_id",
             "other_id",
-            "kind",
-            descending=[True, True, True, False, False, False],
+            descending=[True, False, True, True, False, False],
             nulls_last=True,
         )
         .unique(["low", "high"], keep="first", maintain_order=True)

@@ -262,7 +262,8 @@ def _titles(data: ReportData) -> dict[str, str]:
 def _rows(data: ReportData, pairs: pl.DataFrame, titles: Mapping[str, str]) -> list[Row]:
     """The first pairs of each verdict, no product more than ROWS_A_PRODUCT times within a verdict.
 
-    Strongest first; complements across categories before others; substitutes, which are not bought together, most alike first.
+    Strongest first; complements across categories before others, by the lift that is certain; substitutes, which are not bought
+    together, most alike first.
     """
     rows: list[Row] = []
     for verdict, most in ROWS.items():
@@ -272,7 +273,7 @@ def _rows(data: ReportData, pairs: pl.DataFrame, titles: Mapping[str, str]) -> l
         if verdict == "substitute":
             ranked = ranked.sort("similarity", descending=True, nulls_last=True, maintain_order=True)
         if verdict == "complement":
-            ranked = ranked.sort("across", descending=True, maintain_order=True)
+            ranked = ranked.sort("across", "adjusted_low", descending=True, nulls_last=True, maintain_order=True)
         for row in ranked.head(100 * most).iter_rows(named=True):
             ends = (row["product_id"], row["other_id"])
             if any(times.get(end, 0) >= ROWS_A_PRODUCT for end in ends):
