@@ -139,3 +139,11 @@ def test_figures_of_strength_are_those_the_benchmark_measured():
             )
             seen.add((measure, models[name]))
     assert len(seen) == 8
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/explanation/strength.md"])
+def test_figures_in_prose_stand_on_the_benchmarks_page(page):
+    known = set(re.findall(r"-?\d+\.\d+", (DOCS / "reference" / "quality-holdout.md").read_text()))
+    said = re.findall(r"(-?)(?<!\d)(\.\d{3,4})\b", prose(ROOT / page))
+    assert len(said) > 10
+    assert {f"{sign}0{figure}" for sign, figure in said} - known == set()
