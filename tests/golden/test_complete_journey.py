@@ -137,7 +137,7 @@ def test_the_same_file_again_changes_nothing(shop, result):
     assert again.digest == result.digest
     assert not again.changed
     assert again.tables["status"].to_list() == ["known", "known"]
-    assert again.rules.equals(result.rules)
+    assert again.rules.drop("example").equals(result.rules.drop("example"))
 
 
 def test_titles_fall_back_to_category_then_department(shop):
