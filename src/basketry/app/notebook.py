@@ -1,0 +1,59 @@
+"""A shop as a notebook holds it: the use cases as methods, as `basketry.open("myshop")` gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from basketry.app.shop import Shop
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from basketry.app.build import BuildRequest, BuildResult
+    from basketry.app.explain import ExplainResult
+    from basketry.app.ingest import IngestResult
+
+
+class Notebook(Shop):
+    """A shop to ask and to work on from Python; the command line has the operations of an operator too."""
+
+    def ingest(self, frames: Mapping[str, object] | None = None, *, again: bool = False) -> IngestResult:
+        """Read, clean and commit the sources of shop.toml, or `frames`: table name to a pandas, Polars or Arrow frame."""
+        from basketry.app.ingest import Frame, IngestRequest, ingest
+
+        given = tuple(Frame(table, frame) for table, frame in (frames or {}).items())
+        return ingest(self, IngestRequest(again=again, frames=given))
+
+    def build(self, request: BuildRequest | None = None) -> BuildResult:
+        """Find, test, fuse, judge and publish the associations; see BuildRequest for what can be chosen."""
+        from basketry.app.build import BuildRequest, build
+
+        return build(self, request or BuildRequest())
+
+    def associations(
+        self, product: str, k: int = 10, *, kind: str = "", verdict: str = "", order: str = "verdict", language: str = "en"
+    ) -> pl.DataFrame:
+        """The k best edges of a product, by id or words in either language, each with its sentence."""
+        from basketry.app.associations import AssociationsRequest, associations
+
+        return associations(self, AssociationsRequest(product, k, kind, verdict, order, language)).edges
+
+    def explain(self, product: str, other: str, language: str = "en") -> ExplainResult:
+        """All the evidence on one pair: its figures as a frame, its sentences as notes."""
+        from basketry.app.explain import ExplainRequest, explain
+
+        return explain(self, ExplainRequest(product, other, language))
+
+    def clusters(self, method: str = "kmeans", k: int = 20) -> pl.DataFrame:
+        """Groups of products that mean alike, by their telling words."""
+        from basketry.app.clusters import ClustersRequest, clusters
+
+        return clusters(self, ClustersRequest(method, k=k)).rows
+
+    def report(self, out: str = "") -> Path:
+        """Draw the current release as one page; returns where it was written."""
+        from basketry.app.report import ReportRequest, report
+
+        return Path(report(self, ReportRequest(out)).wrote)
