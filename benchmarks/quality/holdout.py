@@ -3,7 +3,7 @@
     python benchmarks/quality/holdout.py [FOLDER]
 
 Ingests and builds Complete Journey and UCI Online Retail (kept in FOLDER if one is given), and writes
-docs/reference/quality-holdout.md. Features were chosen while looking at Complete Journey; UCI was built once, afterwards.
+docs/reference/quality-holdout.md. Features were chosen while looking at Complete Journey; UCI was looked at afterwards.
 """
 
 from __future__ import annotations
