@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -12,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from basketry.core.errors import RequestError
-from basketry.core.telemetry import span
 from basketry.kernels._kernels import ffi, lib
+from basketry.kernels.threads import in_threads
 from basketry.kernels.trees import Int32s, Int64s, ItemsetTree
 
 Floats = npt.NDArray[np.float64]
@@ -29,7 +28,6 @@ _REFUSALS: Final = {
     2: "basket {where} holds an item outside [0, n_items)",
     3: "basket {where} holds an item twice; keep each item of a basket once",
 }
-_GLANCE: Final = 0.1  # seconds between two looks at the progress, and at Ctrl-C
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +71,13 @@ def mine_itemsets(
     request.threads = threads
     request.max_itemsets = min(max_itemsets, _MOST)
     with _opened(request) as miner:
-        _run(miner, threads)
+        in_threads(
+            "itemsets",
+            lambda number: lib.itemsets_mine(miner, number),
+            threads,
+            stop=lambda: lib.itemsets_stop(miner),
+            progress=lambda: _progress(miner),
+        )
         state = lib.itemsets_state(miner)
         if state == _TOO_MANY:
             raise RequestError("too many", "hint")
@@ -136,28 +140,10 @@ def _opened(request: Any) -> Iterator[Any]:
         lib.itemsets_close(miner)
 
 
-def _run(miner: Any, threads: int) -> None:
-    """Mine in threads of their own, so that this one hears Ctrl-C and tells of progress."""
-    with ThreadPoolExecutor(threads) as pool:
-        tasks = [pool.submit(lib.itemsets_mine, miner, number) for number in range(threads)]
-        try:
-            left = wait(tasks, _GLANCE, FIRST_EXCEPTION).not_done
-            if left:
-                _watch(miner, left)
-        except BaseException:
-            lib.itemsets_stop(miner)
-            raise
-
-
-def _watch(miner: Any, left: Any) -> None:
+def _progress(miner: Any) -> tuple[int, int]:
     done, total, found = ffi.new("int64_t *"), ffi.new("int64_t *"), ffi.new("int64_t *")
     lib.itemsets_progress(miner, done, total, found)
-    with span("itemsets", total=total[0], unit="items") as progress:
-        while left:
-            lib.itemsets_progress(miner, done, total, found)
-            progress.advance(min(done[0], total[0]) - progress.done)
-            progress.note(found=found[0])
-            left = wait(left, _GLANCE, FIRST_EXCEPTION).not_done
+    return min(done[0], total[0]), total[0]
 
 
 def _taken(miner: Any) -> ItemsetTree:
@@ -174,15 +160,3 @@ def _array(column: Any, n: int) -> Int32s:
         return np.empty(0, dtype=np.int32)
     owner = ffi.gc(column, lib.itemsets_free)
     return np.frombuffer(ffi.buffer(owner, max(n, 1) * 4), dtype=np.int32, count=n)
-
-
-def count_itemsets(indptr: Int64s, items: Int32s, tree: ItemsetTree, *, threads: int = 1) -> Int32s:
-    """Baskets that hold each node of `tree`, int32 [m], members or not. Placeholder."""
-    held: dict[int, int] = {}
-    for t in range(len(indptr) - 1):
-        for code in items[indptr[t] : indptr[t + 1]].tolist():
-            held[code] = held.get(code, 0) | 1 << t
-    shared: list[int] = []
-    for above, code in zip(tree.parent.tolist(), tree.item.tolist(), strict=True):
-        shared.append((shared[above] if above >= 0 else (1 << (len(indptr) - 1)) - 1) & held.get(code, 0))
-    return np.array([each.bit_count() for each in shared], dtype=np.int32)
