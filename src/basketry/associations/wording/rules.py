@@ -21,6 +21,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+import numpy as np
+
+from basketry.associations.mining.contributions import shares
 from basketry.associations.wording import chinese, english
 from basketry.associations.wording.figures import RULE_COLUMNS, known_rule_figures, rounded
 from basketry.associations.wording.grammar import Grammar, Parts, spoken
@@ -85,6 +88,19 @@ def parse_rule(text: str, language: Language) -> ParsedRule:
     raise RequestError(f"this is not a sentence about a rule: {text[:120]!r}", "give one that `rule_sentence` wrote, unchanged")
 
 
+def contribution_parts(titles: Sequence[str], values: Sequence[float]) -> tuple[Contribution, ...]:
+    """Parts to tell of, from the `contribution` of each title to the log lift; the greatest first, equals in their order.
+
+    Shares are known only where all pull one way: see `mining.contributions.shares`.
+    """
+    value = np.asarray(values, dtype=np.float64)
+    share = shares(value, np.array([0, len(value)]))
+    return tuple(
+        Contribution(titles[i], float(np.exp(value[i])), None if np.isnan(share[i]) else float(share[i]))
+        for i in np.argsort(-value, kind="stable").tolist()
+    )
+
+
 def contribution_sentence(parts: Sequence[Contribution], language: Language) -> str:
     """What each product of an antecedent brings to the lift, in one sentence; with shares if every part has one.
 
@@ -112,8 +128,8 @@ def stated_contributions(parts: Sequence[Contribution]) -> tuple[Contribution, .
 
 def parse_contributions(text: str, language: Language) -> tuple[Contribution, ...]:
     """Read back a sentence; RequestError for a text that `contribution_sentence` would not have written, to the letter."""
-    for shares in (True, False):
-        if (heard := _parts(language, shares=shares).hear(text)) is not None:
+    for shared in (True, False):
+        if (heard := _parts(language, shares=shared).hear(text)) is not None:
             titles, figures = heard
             return tuple(Contribution(title, **known) for title, known in zip(titles, figures, strict=True))
     raise RequestError(
