@@ -16,8 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from basketry.app import charts, graph_picture
-from basketry.app.graph_picture import TALL, WIDE, Canvas, choose, draw, strongest_pairs, text_width, wrapped
+from basketry.app import charts
+from basketry.app.graph_picture import TALL, WIDE, Canvas, choose, draw, strongest_pairs
+from basketry.app.placing import LETTER, text_width, wrapped
 from basketry.app.report_page import ReportData, render
 from basketry.app.report_words import WORDS
 from basketry.core.tables import Associations, Metrics
@@ -436,7 +437,7 @@ def test_lines_of_the_picture_are_edges_of_the_table_with_their_sentences(data):
 def test_labels_fit_whatever_the_title(title):
     lines = wrapped(title, 110)
     assert len(lines) <= 2
-    assert all(text_width(line) <= 110 + 2 * graph_picture.LETTER for line in lines)
+    assert all(text_width(line) <= 110 + 2 * LETTER for line in lines)
     if len(title.split()) == 1 and text_width(title.strip()) < 100:
         assert lines == (title.strip(),)
 
