@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from basketry.app import charts, graph_picture, html_page
+from basketry.app import charts, graph_picture, html_page, rule_section
 from basketry.app.charts import Measure, Panel
 from basketry.app.graph_picture import Picture, Sentence, readable
 from basketry.app.html_page import figure, policy, source
@@ -42,6 +42,7 @@ class ReportData:
     `rules`: table, rule, verb (`quarantine`, `repair` or `flag`), rows, money, example (the last two may be null).
     `products`: product_id, title, department, category, customers (distinct customers; all but the id may be null).
     `associations`, `metrics`: the contracts of core/tables.py. `clusters`: method, cluster, size, words; one row a cluster.
+    `association_rules`: the contract Rules of core/tables.py, or None where the release has none.
     `sentence(row, title, other_title, language)` words one row of `associations` in `"en"` or `"zh"`: those shown.
     `model` is the name in `metrics` of what the release serves; every other model there is a baseline.
     """
@@ -61,6 +62,7 @@ class ReportData:
     clusters: pl.DataFrame
     sentence: Sentence
     model: str = "fused"
+    association_rules: pl.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ def render(data: ReportData) -> str:
         lift=charts.lift_chart(data.associations),
         scatter=charts.scatter(data.associations),
         titles=titles,
+        mined=None if data.association_rules is None else rule_section.section(data.association_rules, titles),
         panels=panels,
         main_panels=[panel for panel in panels if panel.metric in MAIN_METRICS] or panels[:4],
         clusters=_clusters(data.clusters),
