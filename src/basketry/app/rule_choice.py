@@ -100,7 +100,8 @@ def chosen(rules: pl.DataFrame, most: int = MOST) -> pl.DataFrame:
     rows = list(zip(ranked["antecedent"].to_list(), ranked["consequent"].to_list(), strict=True))
     sets: Counter[frozenset[str]] = Counter()
     consequents: Counter[tuple[str, ...]] = Counter()
-    first, second = [], []
+    first: list[int] = []
+    second: list[int] = []
     for place, (x, y) in enumerate(rows):
         whole = frozenset(x + y)
         if sets[whole] == RULES_A_SET:

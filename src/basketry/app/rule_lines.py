@@ -81,7 +81,7 @@ def parallel(rules: Sequence[DrawnRule], size: LinesSize) -> Lines | None:
     start, end = size.label + 14, size.width - size.label - 14
     axes = tuple(round(start + (end - start) * place / deepest, 1) for place in range(deepest + 1))
     height = TOP + ROW * max(len(left), len(right))
-    y_left, y_right = (_spread(side, height) for side in (left, right))
+    y_left, y_right = _spread(left, height), _spread(right, height)
     busiest = max(rules[number].baskets for number in numbers)
     lines = tuple(_line(rules[n], n, axes, y_left, y_right, busiest) for n in numbers)
     names = {product: name for n in numbers for product, name in zip(rules[n].antecedent, rules[n].names, strict=True)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from basketry.app import html_page
@@ -10,6 +11,7 @@ from basketry.app.rule_section import section
 
 if TYPE_CHECKING:
     import polars as pl
+    from jinja2 import Environment
 
 
 def rules_page(rules: pl.DataFrame, titles: Mapping[str, str] | None = None, language: Literal["en", "zh"] = "en") -> str:
@@ -29,7 +31,7 @@ def rules_page(rules: pl.DataFrame, titles: Mapping[str, str] | None = None, lan
         raise RequestError(f"the rules have no column {missing[0]!r}", f"give a frame with {', '.join(needed)}")
     style, script = html_page.source("report.css", "rules.css"), html_page.source("page.js", "rules.js")
     return (
-        html_page.environment()
+        _environment()
         .get_template("rules.html")
         .render(
             style=style,
@@ -39,3 +41,8 @@ def rules_page(rules: pl.DataFrame, titles: Mapping[str, str] | None = None, lan
             mined=section(rules, titles or {}),
         )
     )
+
+
+@cache
+def _environment() -> Environment:
+    return html_page.environment()
