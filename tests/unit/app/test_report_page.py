@@ -542,6 +542,26 @@ def test_an_empty_release_still_makes_a_page(data):
     assert "None" not in text and "nan" not in text
 
 
+def test_a_release_with_rules_shows_them_under_the_titles_of_the_catalogue(data, page):
+    assert WORDS["mined.empty"][0] in Reader(page).text
+    ids = data.products["product_id"].to_list()
+    rules = pl.DataFrame(
+        {
+            "antecedent": [[ids[0], ids[1]], [ids[2]]],
+            "consequent": [[ids[3]], ["not in the catalogue"]],
+            "baskets": [19, 30],
+            "support": [0.0019, 0.003],
+            "confidence": [19 / 21, 0.25],
+            "lift": [11.2353, 2.0],
+        }
+    )
+    text = Reader(render(replace(data, association_rules=rules))).text
+    titles = data.products["title"].to_list()
+    assert f"Of the 21 baskets with “{titles[0]}” and “{titles[1]}”, 19 (90.5%) also hold “{titles[3]}”: 11.2 times" in text
+    assert "also hold “not in the catalogue”" in text and WORDS["mined.empty"][0] not in text
+    assert WORDS["mined.empty"][0] in Reader(render(replace(data, association_rules=rules.clear()))).text
+
+
 def test_three_products_and_nulls_all_round(data):
     few = replace(
         data,
