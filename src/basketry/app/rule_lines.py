@@ -86,13 +86,16 @@ def parallel(rules: Sequence[DrawnRule], size: LinesSize) -> Lines | None:
     lines = tuple(_line(rules[n], n, axes, y_left, y_right, busiest) for n in numbers)
     names = {product: name for n in numbers for product, name in zip(rules[n].antecedent, rules[n].names, strict=True)}
     products = tuple(
-        End(names[p], wrapped(names[p], size.label), y_left[p], tuple(n for n in numbers if p in rules[n].antecedent))
+        End(names[p], wrapped(names[p], size.label - 10), y_left[p], tuple(n for n in numbers if p in rules[n].antecedent))
         for p in left
     )
     ends = {rules[n].consequent: " + ".join(rules[n].other_names) for n in numbers}
     consequents = tuple(
         End(
-            ends[side], wrapped(ends[side], size.label), y_right[side], tuple(n for n in numbers if rules[n].consequent == side)
+            ends[side],
+            wrapped(ends[side], size.label - 10),
+            y_right[side],
+            tuple(n for n in numbers if rules[n].consequent == side),
         )
         for side in right
     )

@@ -29,18 +29,19 @@ SWEEPS: Final = 40
 
 @dataclass(frozen=True)
 class MatrixSize:
-    """Pixels: the picture's width, the room for the names of antecedents; and how many of each are shown at most."""
+    """Pixels: the picture's width, the room for the names of antecedents and of consequents; and how many of each at most."""
 
     name: str
     width: float
     label: float
+    slanted: float
     groups: int
     columns: int
     row: float
 
 
-WIDE: Final = MatrixSize("wide", 940, 290, 18, 14, 30)
-TALL: Final = MatrixSize("tall", 380, 158, 14, 6, 34)
+WIDE: Final = MatrixSize("wide", 940, 290, 140, 18, 14, 30)
+TALL: Final = MatrixSize("tall", 380, 158, 110, 14, 6, 34)
 
 
 @dataclass(frozen=True)
@@ -142,10 +143,11 @@ def _drawn(
     members = [[n for (row, _), inside in sorted(cells.items()) if row == each for n in inside] for each in row_order]
     leading = [[n for (_, column), inside in sorted(cells.items()) if column == each for n in inside] for each in column_order]
     titles = [" + ".join(rules[numbers[0]].other_names) for numbers in leading]
-    slant = [wrapped(title, 128, lines=1) for title in titles]
-    reach = 0.72 * max(text_width(line) for lines in slant for line in lines)
-    top = round(reach + 22)
-    step = min(60.0, (size.width - size.label - 0.55 * reach - 14) / len(column_order))
+    slant = [wrapped(title, size.slanted, lines=1) for title in titles]
+    reach = [0.72 * text_width(lines[0]) for lines in slant]  # of a name at half a right angle
+    top = round(max(reach) + 22)
+    room = size.width - size.label - 24
+    step = min(60.0, *((room - far) / (place + 0.5) for place, far in enumerate(reach)))
     across = [round(size.label + 14 + (place + 0.5) * step, 1) for place in range(len(column_order))]
     down = [round(top + (place + 0.5) * size.row, 1) for place in range(len(row_order))]
     busiest = max(rules[n].baskets for inside in cells.values() for n in inside)
@@ -157,7 +159,7 @@ def _drawn(
         name = f"{_told(rules, members[i])} → {titles[j]}"
         drawn.append(Cell(across[j], down[i], radius, rules[middle].level, tuple(inside), name))
     rows = tuple(
-        Heading(wrapped(_told(rules, numbers), size.label, lines=2), at, tuple(numbers), _told(rules, numbers))
+        Heading(wrapped(_told(rules, numbers), size.label - 10), at, tuple(numbers), _told(rules, numbers))
         for numbers, at in zip(members, down, strict=True)
     )
     columns = tuple(

@@ -135,8 +135,9 @@ def _placed(boxes: Sequence[Box], lines: Sequence[tuple[int, int]], size: Networ
     first = [min(part) for part in nx.connected_components(graph)]
     graph.add_edges_from(((one, other) for one in first for other in first if one < other), weight=0.05)
     spots = nx.spring_layout(graph, k=2.0 / sqrt(len(boxes)), iterations=300, seed=7)
+    height = min(size.height, 60 + 26 * len(boxes))
     xs, ys = ([float(spots[i][axis]) for i in range(len(boxes))] for axis in (0, 1))
-    return apart(boxes, stretched(xs, 60, size.width - 60), stretched(ys, 24, size.height - 50), size.width)
+    return apart(boxes, stretched(xs, 60, size.width - 60), stretched(ys, 24, height - 50), size.width)
 
 
 def _arrow(product: ProductDot, spot: RuleDot, *, onward: bool) -> Arrow:
