@@ -446,6 +446,18 @@ def test_names_in_the_pictures_of_rules_do_not_overlap_as_drawn(open_page, width
 
 
 @pytest.mark.parametrize("width", [390, 1400])
+def test_names_in_the_pictures_of_rules_stay_inside(open_page, width):
+    page = open_page(width).page
+    outside = page.locator("svg.plot:visible text").evaluate_all(
+        """texts => texts.filter(text => {
+            const [box, room] = [text.getBoundingClientRect(), text.ownerSVGElement.getBoundingClientRect()];
+            return box.width && (box.left < room.left - 1 || box.right > room.right + 1 || box.top < room.top - 1);
+        }).map(text => text.textContent)"""
+    )
+    assert outside == []
+
+
+@pytest.mark.parametrize("width", [390, 1400])
 def test_the_panel_never_hides_what_was_chosen_without_a_way_back(open_page, width):
     page = open_page(width).page
     mark(page, "network", "Tortilla chips").locator("circle").click()
