@@ -84,9 +84,5 @@ def _run(counter: Any, total: int, threads: int) -> None:
 
 
 def _check_tree(tree: ItemsetTree) -> None:
-    m = len(tree.parent)
-    for name, column in (("parent", tree.parent), ("item", tree.item)):
-        if column.dtype != np.int32 or column.shape != (m,):
-            raise ValueError(f"{name} must be int32 [{m}], got {column.dtype}{column.shape}")
-    if m and (tree.item.min() < 0 or tree.parent.min() < -1 or (tree.parent >= np.arange(m, dtype=np.int32)).any()):
-        raise ValueError("a tree's items are codes from 0, and each node's parent comes before it or is -1")
+    if len(tree.lengths) and tree.item.min() < 0:
+        raise ValueError("a tree's items are codes from 0")
