@@ -22,8 +22,9 @@ _SEEDS: Final = 8
 class Lattice:
     """A tree, the number of items `depth` int32 [m] of each node, and the table in which a node is found by its items.
 
-    Looking up an itemset of the tree is exact. One that is not there is reported missing, or mistaken for another with a chance of
-    m / 2**64. Memory: 12 bytes a node, and 8 to 16 of table. Cost: some 10 to 50 ns a node to build, about as much a look-up.
+    Looking up an itemset of the tree is exact. One that is not there is reported missing, or mistaken for another with a
+    chance of m / 2**64. Memory: 12 bytes a node, and 8 to 16 of table. Cost: some 10 to 50 ns a node to build, about as much
+    a look-up.
     """
 
     tree: ItemsetTree

@@ -58,9 +58,9 @@ def split_itemsets(
 ) -> Splits:
     """Every rule X => Y with X and Y disjoint and not empty, X u Y a member, and support(X u Y) / support(X) >= min_confidence.
 
-    Exact: the comparison is one of whole numbers. Cost: half a look-up (about 10 ns) a split tried, or two where limits on sizes
-    leave few; less, one comparison, for what min_confidence leaves out. Memory: 12 bytes a rule, and 16 * 2**(longest itemset).
-    An interrupt takes effect within some hundredths of a second, on itemsets of up to 22 items.
+    Exact: the comparison is one of whole numbers. Cost: half a look-up (about 10 ns) a split tried, or two where limits on
+    sizes leave few; less, one comparison, for what min_confidence leaves out. Memory: 12 bytes a rule, and 16 * 2**(longest
+    itemset). An interrupt takes effect within some hundredths of a second, on itemsets of up to 22 items.
     Raises RequestError where there are more than `max_rules`, where an itemset is too long to try all its splits, or where the
     support of a subset that is needed is not in the tree.
     """
@@ -99,8 +99,9 @@ def split_itemsets(
 def best_general_rules(lattice: Lattice, rules: Splits, n_baskets: int) -> tuple[Int32s, Int32s]:
     """Of all rules X' => Y with X' a proper subset of X, the empty one too: the counts of the most confident, for each rule.
 
-    Two aligned int32 arrays [r]: support(X' u Y) and support(X'), where the empty itemset is in all `n_baskets`; so the confidence
-    is their quotient, and can be compared exactly. Ties go to any of them. Cost: two look-ups for each subset of X.
+    Two aligned int32 arrays [r]: support(X' u Y) and support(X'), where the empty itemset is in all `n_baskets`; so the
+    confidence is their quotient, and can be compared exactly. Ties go to any of them. Cost: two look-ups for each subset of
+    X.
     Raises RequestError where X has more than 22 items, or a subset that is needed is not in the tree.
     """
     antecedent, consequent, whole = (lattice.checked(ids) for ids in (rules.antecedent, rules.consequent, rules.whole))
@@ -131,11 +132,11 @@ def best_general_rules(lattice: Lattice, rules: Splits, n_baskets: int) -> tuple
 
 
 def least_fraction(bound: Fraction, most: int) -> Fraction:
-    """The smallest p/q >= `bound` with 1 <= q <= `most`: for quotients of whole numbers up to `most` it is as good as the bound.
+    """The smallest p/q >= `bound` with 1 <= q <= `most`: as good as the bound for quotients of whole numbers up to `most`.
 
-    A bound written with many decimals thus becomes two numbers of 31 bits. The nearest such fraction is the bound's neighbour on one
-    side; if that is below, the one wanted is its right neighbour among fractions in lowest terms, for which p b - q a = 1
-    (Farey; Hardy and Wright, An introduction to the theory of numbers, chapter III).
+    A bound written with many decimals thus becomes two numbers of 31 bits. The nearest such fraction is the bound's neighbour
+    on one side; if that is below, the one wanted is its right neighbour among fractions in lowest terms, for which p b - q a
+    = 1 (Farey; Hardy and Wright, An introduction to the theory of numbers, chapter III).
     """
     near = bound.limit_denominator(most)
     if near >= bound:
