@@ -133,7 +133,7 @@ def test_rules_of_the_shop_within_the_privacy_floor(shop, tmp_path):
     assert {*best["antecedent"], *best["consequent"]} == {"bun", "patty"} and best["confidence"] == 1 and best["q"] < 1e-9
     assert "“" not in best["sentence"] and "Hamburger buns" in best["sentence"] and "100%" in best["sentence"]
     assert len(found["rules"]) == min(10, found["kept"]) and found["kept"] < found["tried"]
-    written = list(csv.DictReader(out.open(encoding="utf-8", newline="")))
+    written = list(csv.DictReader(io.StringIO(out.read_text(encoding="utf-8"))))
     assert len(written) == found["kept"] and [*written[0]][-2:] == ["q", "zhang"]
     assert asked("rules", "--where", "lift>=0", shop=shop)["kept"] > found["kept"]
     strict = asked("rules", "--min-customers", "899", shop=shop)
