@@ -128,18 +128,18 @@ def test_explain_tells_every_measure_and_the_verdict(shop):
 
 def test_rules_of_the_shop_within_the_privacy_floor(shop, tmp_path):
     out = tmp_path / "rules.csv"
-    found = asked("rules", "--redundancy", "improvement", "--measures", "q,zhang", "--out", out, shop=shop)
+    few = ("--min-support", "300")
+    found = asked("rules", *few, "--redundancy", "improvement", "--measures", "q,zhang", "--out", out, shop=shop)
     best = found["rules"][0]
     assert {*best["antecedent"], *best["consequent"]} == {"bun", "patty"} and best["confidence"] == 1 and best["q"] < 1e-9
-    assert "“" not in best["sentence"] and "Hamburger buns" in best["sentence"] and "100%" in best["sentence"]
+    assert "Hamburger buns" in best["sentence"] and "100%" in best["sentence"]
     assert len(found["rules"]) == min(10, found["kept"]) and found["kept"] < found["tried"]
     written = list(csv.DictReader(io.StringIO(out.read_text(encoding="utf-8"))))
     assert len(written) == found["kept"] and [*written[0]][-2:] == ["q", "zhang"]
-    assert asked("rules", "--where", "lift>=0", shop=shop)["kept"] > found["kept"]
-    strict = asked("rules", "--min-customers", "899", shop=shop)
-    assert strict["kept"] == 0 and any("rules are withheld" in note for note in strict["notes"])
-    chinese = asked("rules", "--language", "zh", "--k", "1", "--order", "p", shop=shop)
-    assert "购物篮" in chinese["rules"][0]["sentence"]
+    strict = asked("rules", *few, "--min-customers", "899", "--language", "zh", shop=shop)
+    assert strict["kept"] == 0 < found["kept"] and any("rules are withheld" in note for note in strict["notes"])
+    chinese = asked("rules", *few, "--language", "zh", "--k", "1", "--order", "p", shop=shop)
+    assert "购物篮" in chinese["rules"][0]["sentence"] and chinese["kept"] > found["kept"]
 
 
 def test_rules_of_a_file(shop, tmp_path):
