@@ -61,7 +61,8 @@ def _times_log(count: Counts, ratio_above: Counts, ratio_below: Counts) -> Float
 
 def _entropy(held: Counts, lacked: Counts, n: int) -> Floats:
     """In nats, of a share held / n; aligned with lacked = n - held."""
-    return -(_times_log(held, held, np.int64(n)) + _times_log(lacked, lacked, np.int64(n))) / n
+    whole = np.full_like(held, n)
+    return -(_times_log(held, held, whole) + _times_log(lacked, lacked, whole)) / n
 
 
 def _conviction(t: Contingency) -> Floats:
@@ -215,7 +216,7 @@ INTEREST: Final[dict[str, Measure]] = {
     ),
     "counterexample": Measure(lambda t: _over(t.xy - t.x_alone, t.xy, 0.0), "1 - P(X not-Y) / P(XY)", (-INF, 1), "Geng 2006"),
     "least_contradiction": Measure(lambda t: (t.xy - t.x_alone) / t.y, "(P(XY) - P(X not-Y)) / P(Y)", (-INF, 1), "Azé 2002"),
-    "ralambondrainy": Measure(lambda t: t.x_alone / t.n, "P(X not-Y); less is better", (0, 1), "Ralambondrainy 1995"),
+    "ralambondrainy": Measure(lambda t: t.x_alone / t.n, "P(X not-Y); less is better", (0, 1), "Diatta 2007"),
     "sebag": Measure(lambda t: _over(t.xy, t.x_alone, 0.0), "P(XY) / P(X not-Y)", (0, INF), "Sebag 1988"),
     "odd_multiplier": Measure(
         lambda t: _over(t.xy * t.not_y, t.y * t.x_alone, 1.0), "P(XY) P(not-Y) / (P(Y) P(X not-Y))", (0, INF), "Geng 2006", 1
