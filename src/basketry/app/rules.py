@@ -39,7 +39,7 @@ class RulesRequest:
         default=NO_REDUNDANCY,
         metadata={"help": "Drop rules by: none, improvement (a more general rule is as good), closed, or statistical."},
     )
-    order: str = field(default="lift", metadata={"help": "Best first by this measure."})
+    order: str = field(default="lift", metadata={"help": "Best first by this measure, then by confidence."})
     k: int = field(default=10, metadata={"help": "How many rules to show."})
     measures: str = field(default="", metadata={"help": "More measures to show, as conviction,zhang,q."})
     language: str = field(default="en", metadata={"help": "Language of the sentences: en or zh."})
@@ -122,7 +122,8 @@ def _chosen(
         rows = rows[allowed]
     values = found.measure(request.order)[rows]
     ascending = canonical(request.order) in LESS_IS_BETTER
-    return rows[np.argsort(values if ascending else -values, kind="stable")], tuple(notes)
+    ties = -found.measure("confidence")[rows]
+    return rows[np.lexsort((ties, values if ascending else -values))], tuple(notes)
 
 
 def _frame(shown: MinedRules, more: tuple[str, ...], found: MinedRules, chosen: npt.NDArray[np.integer]) -> pl.DataFrame:

@@ -173,7 +173,7 @@ INTEREST: Final[dict[str, Measure]] = {
     "confidence": Measure(lambda t: t.confidence, "P(Y | X)", (0, 1), "Agrawal 1993"),
     "confidence_back": Measure(lambda t: t.xy / t.y, "P(X | Y)", (0, 1), "Geng 2006"),
     "specificity": Measure(lambda t: _over(t.neither, t.not_x, 1.0), "P(not-Y | not-X)", (0, 1), "Geng 2006"),
-    "lift": Measure(lambda t: t.confidence * (t.n / t.y), "P(XY) / (P(X) P(Y))", (0, INF), "Brin 1997", 1, True),
+    "lift": Measure(lambda t: (t.n * t.xy) / (t.x * t.y), "P(XY) / (P(X) P(Y))", (0, INF), "Brin 1997", 1, True),
     "leverage": Measure(lambda t: t.surplus / t.n / t.n, "P(XY) - P(X) P(Y)", (-0.25, 0.25), "Piatetsky-Shapiro 1991", 0, True),
     "conviction": Measure(_conviction, "P(X) P(not-Y) / P(X not-Y)", (0, INF), "Brin 1997", 1),
     "zhang": Measure(_zhang, "(P(XY) - P(X) P(Y)) / max(P(XY) P(not-X), P(X) (P(Y) - P(XY)))", (-1, 1), "Zhang 2000", 0),
@@ -229,7 +229,7 @@ INTEREST: Final[dict[str, Measure]] = {
         "MacLennan 2009",
     ),
     "rule_power_factor": Measure(lambda t: t.confidence * (t.xy / t.n), "P(XY) P(Y | X)", (0, 1), "Ochin 2016"),
-    "varying_liaison": Measure(lambda t: (t.surplus / t.x) / t.y, "lift - 1", (-1, INF), "Bernard 1996", 0, True),
+    "varying_liaison": Measure(lambda t: t.surplus / (t.x * t.y), "lift - 1", (-1, INF), "Bernard 1996", 0, True),
     "klosgen": Measure(
         lambda t: np.sqrt(t.xy / t.n) * (t.surplus / t.x / t.n), "sqrt(P(XY)) (P(Y | X) - P(Y))", (-1, 1), "Klösgen 1996", 0
     ),

@@ -68,6 +68,9 @@ ARULES = [
 ]
 
 
+ROUNDED = ("p", "hyper_confidence", "mutual_information", "lerman")  # to the last digits only
+
+
 def exact_tail(k, x, y, n):
     """P(at least k) of the hypergeometric distribution."""
     return Fraction(sum(comb(x, j) * comb(n - x, y - j) for j in range(k, min(x, y) + 1)), comb(n, y))
@@ -215,6 +218,7 @@ def test_symmetric_measures_do_not_care_for_the_order(table):
     xy, x, y, n = table
     for name, measure in INTEREST.items():
         if measure.symmetric:
+            assert of(name, xy, x, y, n) == of(name, xy, y, x, n) or name in ROUNDED, name
             assert near(of(name, xy, x, y, n), of(name, xy, y, x, n)), name
 
 
