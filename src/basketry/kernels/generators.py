@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from basketry.kernels.lattice import Lattice
+from basketry.kernels.lattice import EMPTY, Lattice
 from basketry.kernels.trees import ItemsetTree
 
 
@@ -18,7 +18,7 @@ def only_generators(tree: ItemsetTree) -> ItemsetTree:
     if not len(tree.parent):
         return tree
     start, subsets = Lattice.of(tree).subsets(np.arange(len(tree.parent), dtype=np.int32))
-    support = np.append(tree.support, np.iinfo(np.int32).max)  # of the empty itemset (-1), by the choice of the tree
-    fewer = np.where(subsets >= -1, support[np.maximum(subsets, -1)], 0)
+    support = np.append(tree.support, np.iinfo(np.int32).max)  # the empty itemset comes last, as EMPTY is -1
+    fewer = np.where(subsets >= EMPTY, support[np.maximum(subsets, EMPTY)], 0)
     least = np.minimum.reduceat(fewer, start[:-1])
     return tree.keep(least > tree.support)
