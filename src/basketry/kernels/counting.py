@@ -37,9 +37,7 @@ def count_groups(
     return baskets, distinct
 
 
-def _counted(
-    indptr: Int64s, items: Int32s, tree: ItemsetTree, groups: Int32s | None, threads: int
-) -> tuple[Int32s, Int32s]:
+def _counted(indptr: Int64s, items: Int32s, tree: ItemsetTree, groups: Int32s | None, threads: int) -> tuple[Int32s, Int32s]:
     m = len(tree.parent)
     n_items = 1 + max(int(column.max(initial=-1)) for column in (items, tree.item))
     frequency = scan_items(indptr, items, n_items, groups)

@@ -68,8 +68,8 @@ def mine_itemsets(
     where every proper subset, the empty one too, stands in more baskets. The empty itemset is never counted.
 
     Depth first over lists, then over bits (see itemsets.c). The answer, and the order of its nodes, are the same for any number
-    of threads and every `isa` (one of `ISAS`: the best that this processor has, or less, for tests). Memory: 6 to 8 bytes an item
-    occurrence, 12 bytes an itemset (24 with several threads), and scratch of some MiB a thread. An interrupt takes effect
+    of threads and every `isa` (one of `ISAS`: the best that this processor has, or less, for tests). Memory: 6 to 8 bytes an
+    item occurrence, 12 bytes an itemset (24 with several threads), and scratch of some MiB a thread. An interrupt takes effect
     within some tenths of a second. Limits: 2**31 - 2 baskets and items, 2**32 - 2**20 occurrences.
     Raises ValueError for arrays that break any of this; RequestError where there are more than `max_itemsets`, with a support
     that gives fewer.
@@ -117,7 +117,8 @@ def _too_many(request: Any) -> RequestError:
             fewer = _mined(request)
             if fewer is not None:
                 return RequestError(
-                    asked, f"min_support={request.min_count} gives {len(fewer):,}; or mine closed or maximal ones, or raise max_itemsets"
+                    asked,
+                    f"min_support={request.min_count} gives {len(fewer):,}; or mine closed ones, or raise max_itemsets",
                 )
     return RequestError(asked, "raise min_support, mine closed or maximal itemsets, limit their length, or raise max_itemsets")
 
