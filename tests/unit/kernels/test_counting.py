@@ -42,7 +42,7 @@ def test_equal_to_counting_one_by_one(world, threads):
     assert [column.tolist() for column in counted] == [wanted, behind]
 
 
-@pytest.mark.parametrize(("n", "n_items", "size", "min_count"), [(1500, 300, 12, 12), (6000, 4000, 25, 12), (300, 40, 10, 20)])
+@pytest.mark.parametrize(("n", "n_items", "size", "min_count"), [(1500, 300, 12, 12), (4000, 4000, 25, 10), (300, 100, 10, 8)])
 def test_the_miner_and_the_counter_agree(n, n_items, size, min_count):
     """The second world has so many items below one node that its children are listed one by one first."""
     baskets = csr(planted(7, n, n_items, 0.2, size))
