@@ -53,13 +53,19 @@ static int32_t meet_plain(uint64_t *restrict out, const uint64_t *restrict a, co
 }
 
 #if defined(__x86_64__)
+#if defined(__clang__)
+#define WIDE "popcnt,avx512f,avx512vpopcntdq,avx512vl"
+#else
+#define WIDE "popcnt,avx512f,avx512vpopcntdq,avx512vl,prefer-vector-width=512"
+#endif
+
 __attribute__((target("popcnt,avx2"))) static int32_t meet_avx2(uint64_t *restrict out, const uint64_t *restrict a,
                                                                 const uint64_t *restrict b, int64_t n)
 {
     MEET
 }
 
-__attribute__((target("popcnt,avx512f,avx512vpopcntdq,avx512vl,prefer-vector-width=512"))) static int32_t meet_avx512(
+__attribute__((target(WIDE))) static int32_t meet_avx512(
     uint64_t *restrict out, const uint64_t *restrict a, const uint64_t *restrict b, int64_t n)
 {
     MEET

@@ -284,8 +284,12 @@ static void repeat(worker *w, int32_t node, int64_t from, int64_t to, int64_t fi
 #undef ISA_LEVEL
 
 #if defined(__x86_64__)
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,bmi,bmi2,popcnt,lzcnt"))), apply_to = function)
+#else
 #pragma GCC push_options
 #pragma GCC target("avx2,bmi,bmi2,popcnt,lzcnt")
+#endif
 #define ISA avx2
 #define ISA_LEVEL 2
 #define WIDTH 16
@@ -298,9 +302,15 @@ static void repeat(worker *w, int32_t node, int64_t from, int64_t to, int64_t fi
 #undef WIDTH
 #undef ISA
 #undef ISA_LEVEL
+#if defined(__clang__)
+#pragma clang attribute pop
+#pragma clang attribute push(                                                                                                  \
+    __attribute__((target("avx2,bmi,bmi2,popcnt,lzcnt,avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq"))), apply_to = function)
+#else
 #pragma GCC pop_options
 #pragma GCC push_options
 #pragma GCC target("avx2,bmi,bmi2,popcnt,lzcnt,avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq,prefer-vector-width=512")
+#endif
 #define ISA avx512
 #define ISA_LEVEL 3
 #define WIDTH 16
@@ -313,7 +323,11 @@ static void repeat(worker *w, int32_t node, int64_t from, int64_t to, int64_t fi
 #undef WIDTH
 #undef ISA
 #undef ISA_LEVEL
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
 #pragma GCC pop_options
+#endif
 #endif
 
 static int best_isa(int asked)
@@ -545,14 +559,18 @@ int64_t itemsets_take(itemset_miner *m, int32_t **parent, int32_t **item, int32_
             give_up(m, NO_MEMORY);
             return -1;
         }
-        memcpy(all.parent, whole.parent, (size_t)shared * 4);
-        memcpy(all.item, whole.item, (size_t)shared * 4);
-        memcpy(all.support, whole.support, (size_t)shared * 4);
+        if (shared) {
+            memcpy(all.parent, whole.parent, (size_t)shared * 4);
+            memcpy(all.item, whole.item, (size_t)shared * 4);
+            memcpy(all.support, whole.support, (size_t)shared * 4);
+        }
         int64_t at = shared;
         for (int32_t r = 0; r < m->n_ranks; r++) {
             segment s = m->segments[r];
             const found *from = &m->workers[s.thread].out;
             int64_t size = s.last - s.first;
+            if (!size)
+                continue;
             int32_t shift = (int32_t)(at - s.first);
             for (int64_t x = 0; x < size; x++) {
                 int32_t above = from->parent[s.first + x];

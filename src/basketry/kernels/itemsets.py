@@ -63,7 +63,8 @@ def mine_itemsets(
 ) -> ItemsetTree:
     """Every itemset of `kind` that stands in at least `min_count` baskets, with the number of those.
 
-    Basket i holds `items[indptr[i]:indptr[i + 1]]`, codes in [0, n_items), each at most once, in any order. An itemset X is
+    Basket i holds `items[indptr[i]:indptr[i + 1]]`, codes in [0, n_items), each at most once, in any order (a repeat of
+    an item that is too rare to matter goes unnoticed). An itemset X is
     closed where no further item stands in all of X's baskets; maximal where X with any further item is too rare; a generator
     where every proper subset, the empty one too, stands in more baskets. The empty itemset is never counted.
 
