@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from basketry.kernels.trees import Int32s, ItemsetTree
 
     Mask = npt.NDArray[np.bool_]
-
-_FAR: Final = np.iinfo(np.int64).max
 
 
 def within_floor(rules: MinedRules, baskets: BasketMatrix, min_customers: int) -> Mask:
@@ -43,18 +41,18 @@ def tells_of_few(lattice: Lattice, nodes: Int32s, counts: tuple[Counts, ...], fl
     """Whether an itemset or a subset of it stands to a subset of itself in a difference strictly between 0 and `floor`.
 
     A mask over all nodes, true only among `nodes`, which hold all subsets of each of theirs; each of `counts` [m] falls or
-    stays as items are added. The least difference above 0 is that to a subset with one item less, or, where there is none,
-    one of that subset's own.
+    stays as items are added. So subsets with one item less are enough: a difference to a smaller one is either at least as
+    large, or that of a subset that itself tells.
     """
     tells = np.zeros(len(lattice.depth), dtype=np.bool_)
-    for count in counts:
-        least = np.full(len(count), _FAR)
-        for length in range(2, int(lattice.depth[nodes].max(initial=0)) + 1):
-            these = nodes[lattice.depth[nodes] == length]
-            start, below = lattice.without_each(these)
+    for length in range(2, int(lattice.depth[nodes].max(initial=0)) + 1):
+        these = nodes[lattice.depth[nodes] == length]
+        start, below = lattice.without_each(these)
+        few = tells[below]
+        for count in counts:
             apart = count[below] - np.repeat(count[these], length)
-            least[these] = np.minimum.reduceat(np.where(apart > 0, apart, least[below]), start[:-1])
-            tells[these] |= np.logical_or.reduceat(tells[below], start[:-1]) | (least[these] < floor)
+            few |= (apart > 0) & (apart < floor)
+        tells[these] = np.logical_or.reduceat(few, start[:-1])
     return tells
 
 

@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from basketry.associations.baskets import BasketMatrix
@@ -36,6 +36,7 @@ def visits(draw):
     return rows, draw(st.lists(st.integers(0, 9), min_size=len(rows), max_size=len(rows)))
 
 
+@settings(deadline=None)
 @given(visits(), st.integers(0, 99))
 def test_customers_are_counted_once(visited, seed):
     rows, customers = visited
@@ -44,6 +45,7 @@ def test_customers_are_counted_once(visited, seed):
     assert counted.tolist() == [buyers(rows, customers, name) for name in names]
 
 
+@settings(deadline=None)
 @given(visits(), st.integers(0, 99), st.integers(1, 6))
 def test_no_count_and_no_difference_tells_of_few(visited, seed, floor):
     rows, customers = visited
