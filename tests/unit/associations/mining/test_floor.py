@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from basketry.associations.baskets import BasketMatrix
-from basketry.associations.mining.floor import customers_of, within_floor
+from basketry.associations.mining.floor import within_floor
 from basketry.associations.mining.itemsets import MinedItemsets
 from basketry.associations.mining.rules import Rules
 from basketry.core.protocols import Run
@@ -34,15 +34,6 @@ def buyers(rows, customers, items):
 def visits(draw):
     rows = draw(baskets(5, 30))
     return rows, draw(st.lists(st.integers(0, 9), min_size=len(rows), max_size=len(rows)))
-
-
-@settings(deadline=None)
-@given(visits(), st.integers(0, 99))
-def test_customers_are_counted_once(visited, seed):
-    rows, customers = visited
-    tree, names = tree_of(supports(rows), seed)
-    counted = customers_of(matrix(rows, customers), tree, np.arange(len(names), dtype=np.int32))
-    assert counted.tolist() == [buyers(rows, customers, name) for name in names]
 
 
 @settings(deadline=None)
