@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import polars as pl
 
@@ -10,7 +12,8 @@ from basketry.associations.mining.transactions import Transactions
 from basketry.core.errors import DataError
 from basketry.kernels.trees import Int32s, Int64s
 
-SHOWN = 3  # offenders named in an error
+SHOWN: Final = 3  # offenders named in an error
+_NUMBERS: Final = (pl.Int64, pl.Int32, pl.Int16, pl.Int8, pl.UInt64, pl.UInt32, pl.UInt16, pl.UInt8)
 
 
 def refuse_nulls(column: pl.Series, what: str) -> None:
@@ -31,12 +34,12 @@ def coded(column: pl.Series, what: str = "item") -> tuple[Int32s, pl.Series]:
     Raises DataError for nulls, and for any other type: floats and dates are no names.
     """
     refuse_nulls(column, what)
-    if isinstance(column.dtype, pl.Categorical | pl.Enum):
+    if isinstance(column.dtype, pl.Categorical | pl.Enum) or (column.dtype == pl.Null and not len(column)):
         column = column.cast(pl.String)
     if column.dtype == pl.String:
         names = column.unique().sort()
         return column.cast(pl.Enum(names)).to_physical().cast(pl.Int32).to_numpy(), names.alias(what)
-    if column.dtype.is_integer():
+    if column.dtype in _NUMBERS:
         values = column.to_numpy()
         names, codes = _ranked(values) if len(values) else (values, np.empty(0, dtype=np.int32))
         return codes, pl.Series(what, names)
@@ -52,11 +55,12 @@ def _ranked(values: np.ndarray) -> tuple[np.ndarray, Int32s]:  # type: ignore[ty
     if most - least > 4 * len(values) + 1024:
         names, codes = np.unique(values, return_inverse=True)
         return names, codes.astype(np.int32)
-    shifted = np.subtract(values, least, dtype=np.int64) if least >= -(2**62) else values.astype(np.int64) - least
+    wide = values if values.dtype == np.uint64 else values.astype(np.int64)
+    shifted = (wide - wide.dtype.type(least)).astype(np.int64)
     there = np.zeros(most - least + 1, dtype=np.bool_)
     there[shifted] = True
     place = np.cumsum(there, dtype=np.int32) - np.int32(1)
-    return (np.flatnonzero(there) + least).astype(values.dtype), place[shifted]
+    return (np.flatnonzero(there).astype(wide.dtype) + wide.dtype.type(least)).astype(values.dtype), place[shifted]
 
 
 def assembled(

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import polars as pl
 
 from basketry.associations.mining.coding import assembled, coded, rows_of
+from basketry.associations.mining.lists import lists
 from basketry.associations.mining.transactions import Transactions
 from basketry.core.errors import RequestError, SourceEmpty, SourceEncoding, SourceFormat, SourceMissing
 from basketry.kernels.trees import Int64s
@@ -116,10 +117,7 @@ def fimi(transactions: Transactions) -> bytes:
             "write CSV, JSON or Parquet instead",
         )
     baskets = transactions.baskets
-    words = names.cast(pl.String).gather(baskets.items)
-    from basketry.associations.mining.lists import lists
-
-    lines = lists(words, baskets.indptr).list.join(" ")
+    lines = lists(names.cast(pl.String), baskets.items, baskets.indptr).list.join(" ")
     return ("\n".join(lines.to_list()) + "\n").encode() if len(lines) else b""
 
 

@@ -40,7 +40,7 @@ class Columns:
         time: str = "",
         guess: bool = True,
     ) -> Self:
-        """The columns named, and for those not named the ones known by name; with `guess`, of two unknown ones basket comes first.
+        """The columns named, else those known by name, else (with `guess`) what is left over, the basket before the item.
 
         Known names are those in BASKETS and ITEMS, alone or with id, no, number or code behind them; case, blanks, points and
         low lines count for nothing. Raises SourceColumns where a named column is not there, or none is known.
@@ -61,7 +61,7 @@ class Columns:
             raise SourceColumns(
                 f"no column is known as {wanted}; the columns are {_told(found)}",
                 f"name them by basket= and item=, or call them {BASKETS[0]} (or {', '.join(BASKETS[1:4])}) and "
-                f"{ITEMS[0]} (or {ITEMS[1]}, {ITEMS[2]})",
+                f"{ITEMS[0]} (or {ITEMS[1]}, {ITEMS[2]}); a one-hot table holds nothing but numbers or booleans",
             )
         return cls(basket_of, item_of, customer, time)
 
