@@ -55,6 +55,18 @@ def from_one_hot(frame: Any) -> Transactions:
     return from_columns((_rows(frame.iloc[:, place], names[place]) for place in range(len(names))), names, len(frame))
 
 
+def from_marks(frame: Any) -> Transactions:
+    """The same with items called 0, 1, ... by the place of their columns, whatever these are called."""
+    names = list(frame.columns)
+    rows = (_rows(frame.iloc[:, place], name) for place, name in enumerate(names))
+    return from_columns(rows, numbered(len(names)), len(frame))
+
+
+def numbered(width: int) -> pl.Series:
+    """Items called 0, 1, ..."""
+    return pl.Series("item", np.arange(width, dtype=np.int64))
+
+
 def is_marks(kind: Any) -> bool:
     """Whether a dtype may hold marks: booleans and numbers, sparse ones too."""
     inner = getattr(kind, "subtype", kind)
