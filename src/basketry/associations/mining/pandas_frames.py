@@ -52,14 +52,12 @@ def from_one_hot(frame: Any) -> Transactions:
     Raises DataError for other values, missing ones among them, and for sparse columns that are filled with anything but 0.
     """
     names = named(list(frame.columns))
-    return from_columns((_rows(frame.iloc[:, place], names[place]) for place in range(len(names))), names, len(frame))
+    return from_columns((_rows(series, name) for name, series in frame.items()), names, len(frame))
 
 
 def from_marks(frame: Any) -> Transactions:
     """The same with items called 0, 1, ... by the place of their columns, whatever these are called."""
-    names = list(frame.columns)
-    rows = (_rows(frame.iloc[:, place], name) for place, name in enumerate(names))
-    return from_columns(rows, numbered(len(names)), len(frame))
+    return from_columns((_rows(series, name) for name, series in frame.items()), numbered(frame.shape[1]), len(frame))
 
 
 def numbered(width: int) -> pl.Series:
