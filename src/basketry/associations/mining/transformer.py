@@ -128,7 +128,7 @@ class RuleFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc] # sci
         if self._known_by_place:
             if len(found.names) != width:
                 raise DataError(
-                    f"X has {len(found.names)} features, but {type(self).__name__} is expecting {width}",
+                    f"X has {len(found.names)} features, but {type(self).__name__} is expecting {width} features as input",
                     "give the columns of fit",
                 )
             place = np.arange(width)
