@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from basketry.associations.mining.transactions import Transactions
 
 ORDERS: Final = ("baskets", "length")
+EVERYTHING: Final = 2**63 - 1
 
 
 @dataclass(frozen=True)

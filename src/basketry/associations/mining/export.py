@@ -1,8 +1,8 @@
 """Itemsets and rules as files for other programs: CSV, JSON, Parquet, FIMI-like text, and PMML.
 
-JSON is one object: `format`, `version`, `baskets`, `min_baskets`, and the rows of the table under `itemsets` or `rules`; a figure
-that is infinite or undefined is null. CSV joins the names of a list by `; ` and quotes what a spreadsheet would run. Every file
-is written aside and then put in its place.
+JSON is one object: `format`, `version`, `baskets`, `min_baskets`, and the rows under `itemsets` or `rules`; what is
+infinite or undefined is null. CSV joins the names of a list by `; ` and quotes what a spreadsheet would run. Every file is
+written aside and then put in its place.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-import basketry
 from basketry.associations.mining.itemsets import MinedItemsets
 from basketry.associations.mining.rules import MinedRules
 from basketry.core.errors import RequestError
@@ -76,7 +75,7 @@ def pmml(rules: MinedRules) -> bytes:
     names = [str(name) for name in rules.itemsets.names.to_list()]
     root = ET.Element("PMML", {"xmlns": PMML, "version": "4.4"})
     header = ET.SubElement(root, "Header", {"description": "Association rules"})
-    ET.SubElement(header, "Application", {"name": "Basketry", "version": basketry.__version__})
+    ET.SubElement(header, "Application", {"name": "Basketry"})
     fields = ET.SubElement(root, "DataDictionary", {"numberOfFields": "2"})
     for name in ("basket", "item"):
         ET.SubElement(fields, "DataField", {"name": name, "optype": "categorical", "dataType": "string"})
