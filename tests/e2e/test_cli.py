@@ -162,6 +162,35 @@ def test_clusters_list_groups_and_their_products(shop):
     assert len(members) == groups[0]["products"]
 
 
+def test_mine_finds_itemsets_of_the_shop_that_enough_customers_stand_behind(shop, tmp_path):
+    """Wine and cheese are liked by 300 of the 900 customers, who buy them often."""
+    common = ("mine", "--min-support", "500", "--k", "3")
+    found = asked(*common, "--min-customers", "301", "--out", tmp_path / "all.csv", shop=shop)
+    assert found["min_baskets"] == 500 and found["withheld"] > 0
+    assert found["notes"] == [f"left out: {found['withheld']} itemsets of fewer than 301 customers"]
+    assert len(found["itemsets"]) == 3
+    assert [row["baskets"] for row in found["itemsets"]] == sorted((row["baskets"] for row in found["itemsets"]), reverse=True)
+    for row in found["itemsets"]:
+        assert row["titles"] == [TITLES[each] for each in row["itemset"]]
+    written = list(csv.DictReader(io.StringIO((tmp_path / "all.csv").read_text(encoding="utf-8"))))
+    assert len(written) == found["found"] and min(int(row["customers"]) for row in written) > 300
+    assert not {"wine", "cheese"} & {each for row in written for each in row["itemset"].split("; ")}
+    everything = asked(*common, "--min-customers", "0", shop=shop)
+    assert everything["found"] == found["found"] + found["withheld"] and everything["withheld"] == 0
+
+
+def test_mine_reads_a_file_without_a_shop(tmp_path):
+    (tmp_path / "a.dat").write_text("1 2 3\n1 2\n1\n")
+    found = asked("mine", "--source", tmp_path / "a.dat", "--min-support", "0.6", "--kind", "closed", shop=tmp_path / "no-shop")
+    assert [(row["itemset"], row["baskets"]) for row in found["itemsets"]] == [([1], 3), ([1, 2], 2)]
+    longest = asked("mine", "--source", tmp_path / "a.dat", "--min-support", "1", "--order", "length", shop=tmp_path)
+    assert longest["itemsets"][0]["itemset"] == [1, 2, 3] and longest["found"] == 7
+    for wrong in (("--min-support", "few"), ("--kind", "open"), ("--order", "colour"), ("--out", tmp_path / "a.xlsx")):
+        told = run("mine", "--source", tmp_path / "a.dat", *wrong, shop=tmp_path, status=2)
+        assert told.startswith("error [request]")
+    assert run("mine", "--source", tmp_path / "b.dat", shop=tmp_path, status=3).startswith("error [source-missing]")
+
+
 def test_report_writes_one_page(shop, tmp_path):
     page = tmp_path / "page.html"
     wrote = asked("report", "--out", page, shop=shop)

@@ -14,6 +14,7 @@ from basketry.app.doctor import DoctorRequest, doctor
 from basketry.app.explain import ExplainRequest, explain
 from basketry.app.ingest import IngestRequest, ingest
 from basketry.app.init import InitRequest, init
+from basketry.app.mine import MineRequest, mine
 from basketry.app.releases import ReleasesRequest, RollbackRequest, VerifyRequest, releases, rollback, verify
 from basketry.app.report import ReportRequest, report
 from basketry.app.rules import RulesRequest, rules
@@ -47,6 +48,7 @@ OPERATIONS: Final = (
     Operation("associations", AssociationsRequest, associations),
     Operation("explain", ExplainRequest, explain),
     Operation("clusters", ClustersRequest, clusters),
+    Operation("mine", MineRequest, mine),
     Operation("rules", RulesRequest, rules),
     Operation("report", ReportRequest, report),
     Operation("releases", ReleasesRequest, releases),

@@ -20,6 +20,7 @@ from basketry.associations.mining.constraints import (
     restricted,
     satisfying,
 )
+from basketry.associations.mining.lists import lists
 from basketry.associations.mining.transactions import Transactions
 from basketry.core.errors import RequestError
 from basketry.kernels.itemsets import KINDS, MOST, Kind, Limits, mine_itemsets
@@ -116,26 +117,28 @@ class MinedItemsets:
     def named(self, nodes: Int32s) -> pl.Series:
         """The itemsets of `nodes` as a list column of names, in the order of their codes."""
         indptr, items = self.tree.flatten(nodes)
-        return _lists(self.names.gather(items), indptr).alias("itemset")
+        return lists(self.names, items, indptr).alias("itemset")
 
     def frame(self) -> pl.DataFrame:
         """One row an itemset: `itemset` (list of names), `length`, `baskets` (count) and `support` (share of all baskets)."""
         nodes = self.tree.members
-        baskets = pl.Series("baskets", self.tree.support[nodes])
+        baskets = self.tree.support[nodes]
         return pl.DataFrame(
             {
                 "itemset": self.named(nodes),
                 "length": self.tree.lengths[nodes],
                 "baskets": baskets,
-                "support": baskets / self.n_baskets if self.n_baskets else baskets.cast(pl.Float64),
+                "support": baskets / max(self.n_baskets, 1),  # numpy divides; Polars multiplies by 1 / n, and 3 / 5 is not 0.6
             }
         )
 
 
 def min_count(min_support: int | float, n_baskets: int) -> int:
-    """The least whole number of baskets that is at least `min_support`, exactly; a share is taken as it is written.
+    """The least whole number of baskets that is at least `min_support`; a share is taken exactly as it is written.
 
-    Raises RequestError unless it is a whole number from 1 up, or a share in (0, 1].
+    A share that was worked out by division stands for the count it came from: 20 / 88162 of 88,162 baskets are 20, although
+    that float is a little more than the fraction. Raises RequestError unless it is a whole number from 1 up or a share
+    in (0, 1].
     """
     if isinstance(min_support, bool) or not isinstance(min_support, int | float):
         raise RequestError(f"min_support is {min_support!r}", "give a count of baskets such as 20, or a share such as 0.01")
@@ -145,16 +148,5 @@ def min_count(min_support: int | float, n_baskets: int) -> int:
         return min_support
     if not 0 < min_support <= 1:
         raise RequestError(f"min_support is {min_support}", "a share lies above 0 and at most at 1; a count is a whole number")
-    return max(1, ceil(Fraction(repr(float(min_support))) * n_baskets))
-
-
-def _lists(values: pl.Series, indptr: object) -> pl.Series:
-    """A list column from its values and offsets."""
-    import numpy as np
-
-    offsets = np.asarray(indptr)
-    rows = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    frame = pl.DataFrame({"row": rows, "value": values})
-    grouped = frame.group_by("row", maintain_order=True).agg("value")
-    whole = pl.DataFrame({"row": np.arange(len(offsets) - 1)}).join(grouped, on="row", how="left", maintain_order="left")
-    return whole["value"]
+    count = max(1, ceil(Fraction(repr(float(min_support))) * n_baskets))
+    return count - 1 if count > 1 and (count - 1) / n_baskets >= min_support else count
