@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from basketry.app.notebook import Notebook
-    from basketry.associations.mining.itemsets import MinedItemsets
+    from basketry.associations.mining.itemsets import Itemsets, MinedItemsets
     from basketry.kernels.itemsets import Kind
 
 __version__: Final = "0.1.0"
@@ -44,6 +44,7 @@ def mine(
     min_support: int | float = 0.01,
     *,
     kind: Kind = "all",
+    how: Itemsets | None = None,
     basket: str = "",
     item: str = "",
     names: Sequence[Any] | None = None,
@@ -53,8 +54,9 @@ def mine(
 
     `baskets`: a table with a row an item (pandas, Polars, Arrow; `basket` and `item` name its columns) or with a row a basket
     and a column of 0 and 1 an item, a scipy or numpy matrix (`names` name its columns), a list of lists, or the path of a FIMI,
-    SPMF, CSV or Parquet file. `kind`: all, closed, maximal or generators. `len` of the result is the number of itemsets, and
-    `frame()` the table of them: see docs/how-to/mine-anything.md.
+    SPMF, CSV or Parquet file. `kind`: all, closed, maximal or generators. `how`: an estimator
+    `basketry.associations.mining.itemsets.Itemsets`, in place of both, for constraints and the k best. `len` of the result is
+    the number of itemsets, and `frame()` the table of them: see docs/how-to/mine-anything.md.
 
     >>> len(mine([["tea", "jam"], ["tea"], ["tea", "jam"]], min_support=2))  # tea, jam, and both
     3
@@ -63,5 +65,5 @@ def mine(
     from basketry.associations.mining.itemsets import Itemsets
     from basketry.core.protocols import Run
 
-    estimator = Itemsets(min_support, kind)
+    estimator = how or Itemsets(min_support, kind)
     return estimator.fit(transactions(baskets, basket=basket, item=item, names=names), Run(threads=threads))

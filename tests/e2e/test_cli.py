@@ -181,14 +181,14 @@ def test_mine_finds_itemsets_of_the_shop_that_enough_customers_stand_behind(shop
 
 def test_mine_reads_a_file_without_a_shop(tmp_path):
     (tmp_path / "a.dat").write_text("1 2 3\n1 2\n1\n")
-    found = asked("mine", "--source", tmp_path / "a.dat", "--min-support", "0.6", "--kind", "closed", shop=tmp_path / "no-shop")
+    found = asked("mine", tmp_path / "a.dat", "--min-support", "0.6", "--kind", "closed", shop=tmp_path / "no-shop")
     assert [(row["itemset"], row["baskets"]) for row in found["itemsets"]] == [([1], 3), ([1, 2], 2)]
-    longest = asked("mine", "--source", tmp_path / "a.dat", "--min-support", "1", "--order", "length", shop=tmp_path)
+    longest = asked("mine", tmp_path / "a.dat", "--min-support", "1", "--order", "length", shop=tmp_path)
     assert longest["itemsets"][0]["itemset"] == [1, 2, 3] and longest["found"] == 7
     for wrong in (("--min-support", "few"), ("--kind", "open"), ("--order", "colour"), ("--out", tmp_path / "a.xlsx")):
-        told = run("mine", "--source", tmp_path / "a.dat", *wrong, shop=tmp_path, status=2)
+        told = run("mine", tmp_path / "a.dat", *wrong, shop=tmp_path, status=2)
         assert told.startswith("error [request]")
-    assert run("mine", "--source", tmp_path / "b.dat", shop=tmp_path, status=3).startswith("error [source-missing]")
+    assert run("mine", tmp_path / "b.dat", shop=tmp_path, status=3).startswith("error [source-missing]")
 
 
 def test_report_writes_one_page(shop, tmp_path):

@@ -22,12 +22,22 @@ class MineRequest:
 
     source: str = field(
         default="",
-        metadata={"help": "A file of baskets: .dat, .txt, .csv, .tsv, .basket or .parquet; default: the shop's own baskets."},
+        metadata={
+            "help": "A file of baskets: .dat, .txt, .csv, .tsv, .basket or .parquet; default: the shop's own baskets.",
+            "argument": True,
+        },
     )
     min_support: str = field(
         default="0.01", metadata={"help": "Least baskets of an itemset: a count such as 20, or a share such as 0.01."}
     )
     kind: str = field(default="all", metadata={"help": "all, closed, maximal or generators."})
+    top: int = field(default=0, metadata={"help": "Only so many itemsets, those in the most baskets; 0: all."})
+    min_length: int = field(default=1, metadata={"help": "Least number of items."})
+    max_length: int = field(default=0, metadata={"help": "Greatest number of items; 0: any."})
+    must_contain: str = field(default="", metadata={"help": "Items that each itemset holds, separated by commas."})
+    must_not_contain: str = field(default="", metadata={"help": "Items that none holds, separated by commas."})
+    only: str = field(default="", metadata={"help": "All items that one may hold, separated by commas; default: any."})
+    max_itemsets: int = field(default=20_000_000, metadata={"help": "More than so many are an error that suggests a support."})
     k: int = field(default=20, metadata={"help": "How many to show at most."})
     order: str = field(default="baskets", metadata={"help": "Best first by baskets or by length."})
     out: str = field(default="", metadata={"help": "Write all of them to this file: .csv, .json, .parquet or .dat."})
@@ -56,16 +66,23 @@ def mine(shop: Shop, request: MineRequest) -> MineResult:
     from basketry.associations.mining.export import write_itemsets
     from basketry.associations.mining.itemsets import Itemsets
     from basketry.core.protocols import Run
-    from basketry.core.telemetry import span
     from basketry.kernels.itemsets import KINDS
 
     kind = checked(request.kind, KINDS, "kind")
-    estimator = Itemsets(read_support(request.min_support), kind)  # type: ignore[arg-type]  # checked just above
     by = checked(request.order, ORDERS, "order")
     transactions = load_transactions(shop, request.source)
-    with span("mining", total=1, unit="steps") as progress:
-        mined = estimator.fit(transactions, Run() if request.source else Run(threads=shop.settings.threads))
-        progress.advance()
+    estimator = Itemsets(
+        read_support(request.min_support),
+        kind,  # type: ignore[arg-type]  # checked just above
+        k=request.top,
+        min_length=request.min_length,
+        max_length=request.max_length,
+        must_contain=_items(request.must_contain, transactions),
+        must_not_contain=_items(request.must_not_contain, transactions),
+        only=_items(request.only, transactions) or None,
+        max_itemsets=request.max_itemsets,
+    )
+    mined = estimator.fit(transactions, Run() if request.source else Run(threads=shop.settings.threads))
     table, withheld = _published(mined, transactions, 0 if request.source else request.min_customers)
     best = table.sort(by, "length" if by == "baskets" else "baskets", descending=[True, by == "length"], maintain_order=True)
     if request.out:
@@ -81,6 +98,13 @@ def mine(shop: Shop, request: MineRequest) -> MineResult:
         itemsets=shown if request.source else _titled(shown, shop),
         notes=notes,
     )
+
+
+def _items(text: str, transactions: Transactions) -> tuple[object, ...]:
+    """The names between commas; whole numbers where the items are."""
+    named = (each.strip() for each in text.split(",") if each.strip())
+    whole = transactions.names.dtype.is_integer()
+    return tuple(int(name) if whole and name.lstrip("-").isdigit() else name for name in named)
 
 
 def read_support(text: str) -> int | float:

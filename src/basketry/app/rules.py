@@ -63,6 +63,7 @@ class RulesResult:
 def rules(shop: Shop, request: RulesRequest) -> RulesResult:
     """Find association rules: products that foretell others in a basket; with any measure, filter and order."""
     from basketry.app.associations import LANGUAGES, checked
+    from basketry.app.mine import read_support
     from basketry.app.transactions import load_transactions
     from basketry.app.written import ENDINGS, write_table
     from basketry.associations.mining.itemsets import Itemsets
@@ -82,7 +83,7 @@ def rules(shop: Shop, request: RulesRequest) -> RulesResult:
     if request.min_customers < 1:
         raise RequestError(f"min_customers is {request.min_customers}", "give a whole number from 1 up")
     estimator = Rules(request.min_confidence, request.max_antecedent, request.max_consequent)
-    support = parsed_support(request.min_support)
+    support = read_support(request.min_support)
     transactions = load_transactions(shop, request.source)
     run = Run()
     mined = Itemsets(support).fit(transactions, run)
@@ -141,18 +142,6 @@ def _titles(shop: Shop) -> dict[str, str]:
 
     with shop.dataset() as dataset:
         return dict(dataset.table(Products).select("product_id", "title").iter_rows())
-
-
-def parsed_support(text: str) -> int | float:
-    """A count where it is a whole number, else a share. Raises RequestError for what is no number."""
-    from basketry.core.errors import RequestError
-
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    raise RequestError(f"min_support is {text!r}", "give a count of baskets such as 20, or a share such as 0.01")
 
 
 def parsed_bounds(text: str) -> tuple[Bound, ...]:

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from basketry.associations.mining import pandas_frames
 from basketry.core.errors import DataError, RequestError
 from basketry.frequent_patterns.marks import Marks
-from basketry.kernels.itemsets import Kind, Limits, count_itemsets, mine_itemsets
+from basketry.kernels.counting import count_itemsets
+from basketry.kernels.itemsets import Kind, Limits, mine_itemsets
 from basketry.kernels.trees import Int32s, Int64s
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ def count_groups(
 ) -> tuple[Int32s, Int32s]:
     """Baskets and distinct groups behind them for each node, int32 [m] each.
 
-    `groups` int32 [n] says who filled each basket and never falls, so that a group's baskets are neighbours. Costs one step more
+    `groups` int32 [n] says who filled each basket and never falls, so that its baskets are neighbours. Costs one step more
     for each basket of each node than `count_itemsets`.
     """
     baskets, distinct = _counted(indptr, items, tree, groups, threads)

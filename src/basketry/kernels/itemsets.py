@@ -21,8 +21,8 @@ Kind = Literal["all", "closed", "maximal", "generators"]
 KINDS: Final = ("all", "closed", "maximal", "generators")
 ISAS: Final = ("best", "plain", "avx2", "avx512")
 
-_LARGEST: Final = 2**31 - 2
 MOST: Final = 2**31 - 2**17  # itemsets that a tree can hold
+_LARGEST: Final = 2**31 - 2
 _TOO_MANY: Final = 2
 _NO_MEMORY: Final = 9
 _REFUSALS: Final = {
@@ -39,7 +39,8 @@ class Limits:
     `max_length` 0 is no limit. `floors` int32 [n_items]: each item's own least count, an itemset's being the least of its
     items' (in place of `min_count`). `weights` float64 [n_items], not negative: their sum over an itemset may not pass
     `budget`. `relatives` compressed rows (int64 [n_items + 1], int32), ascending: item i stands in no itemset with one of its
-    relatives; the relation must be symmetric. All of them go with kind "all".
+    relatives; the relation must be symmetric. All of these go with kind
+    "all". More than `max_itemsets` itemsets of any kind are an error.
     """
 
     max_length: int = 0
@@ -47,6 +48,7 @@ class Limits:
     weights: Floats | None = None
     budget: float = 0.0
     relatives: tuple[Int64s, Int32s] | None = None
+    max_itemsets: int = MOST
 
 
 def mine_itemsets(
@@ -57,7 +59,6 @@ def mine_itemsets(
     min_count: int,
     kind: Kind = "all",
     limits: Limits = Limits(),
-    max_itemsets: int = MOST,
     threads: int = 1,
     isa: str = "best",
 ) -> ItemsetTree:
@@ -72,8 +73,8 @@ def mine_itemsets(
     of threads and every `isa` (one of `ISAS`: the best that this processor has, or less, for tests). Memory: 6 to 8 bytes an
     item occurrence, 12 bytes an itemset (24 with several threads), and scratch of some MiB a thread. An interrupt takes effect
     within some tenths of a second. Limits: 2**31 - 2 baskets and items, 2**32 - 2**20 occurrences.
-    Raises ValueError for arrays that break any of this; RequestError where there are more than `max_itemsets`, with a support
-    that gives fewer.
+    Raises ValueError for arrays that break any of this; RequestError where there are more than `limits.max_itemsets`, with
+    a support that gives fewer.
     Sources: Zaki 2000 (depth-first search over vertical bits), Uno, Kiyomi and Arimura 2004 (occurrence delivery), Lucchese,
     Orlando and Perego 2006 (closedness by witnesses), Liu, Hsu and Ma 1999 (`floors`).
     """
@@ -83,7 +84,7 @@ def mine_itemsets(
     request.kind = KINDS.index(kind)
     request.isa = ISAS.index(isa)
     request.threads = threads
-    request.max_itemsets = min(max_itemsets, MOST)
+    request.max_itemsets = min(limits.max_itemsets, MOST)
     tree = _mined(request)
     if tree is None:
         raise _too_many(request)

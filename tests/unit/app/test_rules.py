@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from basketry.app.rules import parsed_bounds, parsed_support
+from basketry.app.mine import read_support
+from basketry.app.rules import parsed_bounds
 from basketry.core.errors import RequestError
 
 
@@ -28,7 +29,7 @@ def test_what_is_no_bound(text):
 
 
 def test_a_whole_number_counts_and_a_fraction_is_a_share():
-    assert (parsed_support("20"), parsed_support("0.01"), parsed_support("1.0")) == (20, 0.01, 1.0)
-    assert isinstance(parsed_support("20"), int) and isinstance(parsed_support("1.0"), float)
+    assert (read_support("20"), read_support("0.01"), read_support("1.0")) == (20, 0.01, 1.0)
+    assert isinstance(read_support("20"), int) and isinstance(read_support("1.0"), float)
     with pytest.raises(RequestError, match="min_support is 'often'"):
-        parsed_support("often")
+        read_support("often")

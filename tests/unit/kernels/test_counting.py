@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from unit.kernels.test_itemsets import csr, planted
 
 from basketry.kernels.counting import count_groups, count_itemsets
 from basketry.kernels.itemsets import mine_itemsets
 from basketry.kernels.trees import ItemsetTree
+from unit.kernels.test_itemsets import csr, planted
 
 
 def paths(tree: ItemsetTree) -> list[frozenset[int]]:

@@ -209,14 +209,14 @@ def _rows(related: Iterable[frozenset[int]], n_items: int) -> tuple[np.ndarray, 
 def test_too_many_is_an_error_that_suggests_a_support():
     rows = [set(range(20))] * 8 + [set(range(k % 20 + 1)) for k in range(40)]
     with pytest.raises(RequestError, match=r"more than 5,000 itemsets stand in at least 2 baskets") as caught:
-        mined(rows, 20, 2, max_itemsets=5000)
+        mined(rows, 20, 2, limits=Limits(max_itemsets=5000))
     support = int(caught.value.hint.split("min_support=")[1].split()[0])
-    assert len(mined(rows, 20, support, max_itemsets=5000)) <= 5000
+    assert len(mined(rows, 20, support, limits=Limits(max_itemsets=5000))) <= 5000
     assert len(mined(rows, 20, support // 2)) > 5000
     with pytest.raises(RequestError, match="more than"):
-        mined([set(range(60))] * 4, 60, 4, max_itemsets=10**6)  # 2**60 itemsets, at once
+        mined([set(range(60))] * 4, 60, 4, limits=Limits(max_itemsets=10**6))  # 2**60 itemsets, at once
     with pytest.raises(RequestError, match="more than"):
-        mined([set(range(35))] * 4, 35, 4, threads=2, max_itemsets=10**6)
+        mined([set(range(35))] * 4, 35, 4, threads=2, limits=Limits(max_itemsets=10**6))
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def test_lengths_and_lists(tree):
     assert tree.lengths.tolist() == [len(row) for row in rows]
     nodes = np.arange(len(rows), dtype=np.int32)[::-1]
     indptr, items = tree.flatten(nodes)
-    assert [items[a:b].tolist() for a, b in zip(indptr[:-1], indptr[1:], strict=True)] == rows[::-1]
+    assert [row.tolist() for row in np.split(items, indptr[1:-1])][: len(rows)] == rows[::-1]
     assert len(tree) == len(tree.members) == sum(support > 0 for support in tree.support.tolist())
 
 

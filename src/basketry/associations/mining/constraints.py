@@ -156,7 +156,7 @@ def k_best(mine: Callable[[int], ItemsetTree], k: int, least: int, most: int) ->
     The support is halved until there are k, then searched between the last two; so what is mined is never more than about what
     a support twice too low would give. Ties at the end are cut: shorter itemsets first, then those of lower codes.
     """
-    count, above = max(most, 1), max(most, 1) + 1
+    count, above = max(most, least), max(most, least) + 1
     while count > least and len(mine(count)) < k:
         above, count = count, max(least, count // 2)
     while above - count > 1:

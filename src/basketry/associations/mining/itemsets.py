@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
@@ -28,6 +28,8 @@ from basketry.kernels.trees import Int32s, ItemsetTree
 
 if TYPE_CHECKING:
     from basketry.core.protocols import Run
+
+_NOTHING: Final = ItemFacts()
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Itemsets:
                 "must_contain does not go with generators", "a generator's own subsets decide: mine all, then filter"
             )
 
-    def fit(self, transactions: Transactions, run: Run, facts: ItemFacts = ItemFacts()) -> MinedItemsets:
+    def fit(self, transactions: Transactions, run: Run, facts: ItemFacts = _NOTHING) -> MinedItemsets:
         """Mine them. `run.threads` changes nothing but the time. Raises RequestError past `max_itemsets` or `max_bytes`."""
         count = min_count(self.min_support, len(transactions))
         required = sorted(set(transactions.codes(self.must_contain)))
@@ -82,6 +84,10 @@ class Itemsets:
         tree = k_best(mined, self.k, count, most) if self.k else mined(count)
         return MinedItemsets(tree, transactions.names, len(transactions), count)
 
+    def _most(self) -> int:
+        """Itemsets past which to give up."""
+        return min(self.max_itemsets, max(1, self.max_bytes // 12) if self.max_bytes else MOST)
+
     def _mined(self, search: Restricted, least: int, limits: Limits, facts: ItemFacts, run: Run) -> ItemsetTree:
         """All that the constraints allow, in at least `least` baskets."""
         alone = self.kind == "all" and bool(self.max_length) and self.max_length <= len(search.required)
@@ -94,8 +100,7 @@ class Itemsets:
                 search.n_items,
                 min_count=least,
                 kind=self.kind,
-                limits=limits,
-                max_itemsets=min(self.max_itemsets, self.max_bytes // 12 if self.max_bytes else MOST),
+                limits=replace(limits, max_itemsets=self._most()),
                 threads=run.threads,
             )
         whole = joined(tree, search, self.kind, least)

@@ -86,7 +86,7 @@ class RuleFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc] # sci
         return self
 
     def transform(self, X: object) -> sparse.csr_array:  # noqa: N803
-        """What each basket of `X` holds of the features: [n_baskets, n_features]. Raises DataError for columns too few or many."""
+        """What each basket of `X` holds of the features: [n_baskets, n_features]. Raises DataError for other columns."""
         check_is_fitted(self)
         baskets = self._coded(transactions(X), X)
         held = _contained(baskets, self.left_)
