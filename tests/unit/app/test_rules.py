@@ -31,5 +31,5 @@ def test_what_is_no_bound(text):
 def test_a_whole_number_counts_and_a_fraction_is_a_share():
     assert (read_support("20"), read_support("0.01"), read_support("1.0")) == (20, 0.01, 1.0)
     assert isinstance(read_support("20"), int) and isinstance(read_support("1.0"), float)
-    with pytest.raises(RequestError, match="min_support is 'often'"):
+    with pytest.raises(RequestError, match="min_support 'often' is no number"):
         read_support("often")
