@@ -31,6 +31,40 @@ static inline int64_t positive(int64_t x) { return x > 0 ? x : 0; }
 
 static inline int64_t negative(int64_t x) { return x < 0 ? x : 0; }
 
+/* ---- the most that a few items of a row can add ----------------------------------------------------------------------- */
+
+enum { MOST_SLOTS = 16 };
+
+/* The n largest positive utilities offered so far, descending, and their sum. */
+typedef struct {
+    int64_t value[MOST_SLOTS];
+    int64_t sum;
+    int32_t n;
+} tops;
+
+static inline void offer(tops *best, int64_t u)
+{
+    int32_t at = best->n - 1;
+    if (at < 0 || u <= best->value[at])
+        return;
+    best->sum += u - best->value[at];
+    for (; at > 0 && best->value[at - 1] < u; at--)
+        best->value[at] = best->value[at - 1];
+    best->value[at] = u;
+}
+
+/* The sums of the `few` and of the `few` - 1 largest positive utilities among n. */
+static void top_sums(const int64_t *utility, int32_t n, int32_t few, int64_t *sum, int64_t *one_less)
+{
+    tops best = {{0}, 0, few};
+    for (int32_t k = 0; k < n; k++)
+        offer(&best, utility[k]);
+    *sum = best.sum;
+    *one_less = best.sum - best.value[few - 1];
+}
+
+static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
 /* ---- memory that is taken and given back like a stack, in blocks that never move ------------------------------------- */
 
 typedef struct block {
@@ -286,14 +320,24 @@ static void keep_best(utility_search *s, worker *w, int64_t utility)
 
 /* ---- projecting ------------------------------------------------------------------------------------------------------ */
 
-/* reach of every item of a level, and how many rows hold it. `last`: no item may follow, so reach is the utility itself. */
-static void sum_reach(const level *at, int last, int64_t *reach, int32_t *count)
+/* reach of every item of a level to which `left` items may be added, and how many rows hold it. */
+static void sum_reach(const level *at, int32_t left, int64_t *reach, int32_t *count)
 {
     for (int32_t t = 0; t < at->n_rows; t++) {
+        int32_t first = at->start[t], end = at->start[t + 1];
+        if (left < end - first && left <= MOST_SLOTS) {
+            tops after = {{0}, 0, left - 1};
+            for (int32_t k = end - 1; k >= first; k--) {
+                reach[at->items[k]] += positive(at->prefix[t] + at->utility[k] + after.sum);
+                count[at->items[k]]++;
+                offer(&after, at->utility[k]);
+            }
+            continue;
+        }
         int64_t most = at->prefix[t];
-        for (int32_t k = at->start[t + 1] - 1; k >= at->start[t]; k--) {
+        for (int32_t k = end - 1; k >= first; k--) {
             int64_t u = at->utility[k];
-            reach[at->items[k]] += last ? at->prefix[t] + u : positive(most + u);
+            reach[at->items[k]] += positive(most + u);
             count[at->items[k]]++;
             most += positive(u);
         }
@@ -301,7 +345,7 @@ static void sum_reach(const level *at, int last, int64_t *reach, int32_t *count)
 }
 
 /* Lists of the occurrences of the items that reach the threshold. */
-static int deliver(arena *memory, level *at, int last, int64_t min_utility)
+static int deliver(arena *memory, level *at, int32_t left, int64_t min_utility)
 {
     size_t n = (size_t)at->n_items;
     at->reach = take(memory, n * sizeof(int64_t));
@@ -310,7 +354,7 @@ static int deliver(arena *memory, level *at, int last, int64_t min_utility)
         return 0;
     memset(at->reach, 0, n * sizeof(int64_t));
     memset(at->occ_start, 0, (n + 1) * sizeof(int32_t));
-    sum_reach(at, last, at->reach, at->occ_start + 1);
+    sum_reach(at, left, at->reach, at->occ_start + 1);
     for (size_t i = 0; i < n; i++)
         at->occ_start[i + 1] = at->occ_start[i] + (at->reach[i] >= min_utility ? at->occ_start[i + 1] : 0);
     at->occ = take(memory, (size_t)at->occ_start[n] * sizeof(occurrence));
@@ -414,36 +458,56 @@ typedef struct {
     int open;
 } view;
 
-/* Utility and support of the prefix with item z, prefix [occurrences] of the rows to come; unless `full`, the bounds of the
-   items that follow are added up in w->sums. `last`: the one that follows is the last that may. */
-static view look(worker *w, const level *at, int32_t z, int64_t *prefix, int full, int last)
+/* Add to the bounds of the n items of a row, when any number of them may follow a prefix of utility `own`. */
+static void bound_any(worker *w, const int32_t *items, const int64_t *utility, int32_t n, int64_t own)
+{
+    bounds *restrict sums = w->sums;
+    uint8_t *restrict seen = w->seen;
+    int64_t whole = own, most = own;
+    for (int32_t k = 0; k < n; k++)
+        whole += positive(utility[k]);
+    for (int32_t k = n - 1; k >= 0; k--) {
+        int64_t u = utility[k];
+        bounds *sum = sums + items[k];
+        seen[items[k]] = 1;
+        sum->local += positive(whole + negative(u));
+        sum->reach += positive(most + u);
+        most += positive(u);
+    }
+}
+
+/* The same when at most `few` of them may (as FHM+ bounds them: Fournier-Viger, Lin, Duong, Dam, 2016). */
+static void bound_few(worker *w, const int32_t *items, const int64_t *utility, int32_t n, int64_t own, int32_t few)
+{
+    int64_t whole, one_less;
+    top_sums(utility, n, few, &whole, &one_less);
+    tops after = {{0}, 0, few - 1};
+    for (int32_t k = n - 1; k >= 0; k--) {
+        int64_t u = utility[k];
+        bounds *sum = w->sums + items[k];
+        w->seen[items[k]] = 1;
+        sum->local += positive(own + least(whole, one_less + u));
+        sum->reach += positive(own + after.sum + u);
+        offer(&after, u);
+    }
+}
+
+/* Utility and support of the prefix with item z, prefix [occurrences] of the rows to come; the bounds of the items that follow,
+   of which `left` may, are added up in w->sums. */
+static view look(worker *w, const level *at, int32_t z, int64_t *prefix, int32_t left)
 {
     view seen = {0, 0, 0, 0, 0};
-    bounds *restrict sums = w->sums;
-    uint8_t *restrict flags = w->seen;
-    const int32_t *items = at->items;
-    const int64_t *utility = at->utility;
     for (int32_t o = at->occ_start[z]; o < at->occ_start[z + 1]; o++) {
-        int32_t row = at->occ[o].row, from = at->occ[o].from, end = at->start[row + 1];
-        int64_t own = at->prefix[row] + utility[from - 1];
+        int32_t row = at->occ[o].row, from = at->occ[o].from, n = at->start[row + 1] - from;
+        int64_t own = at->prefix[row] + at->utility[from - 1];
         seen.utility += own;
         seen.support += at->support[row];
+        seen.entries += n;
         prefix[o - at->occ_start[z]] = own;
-        if (full)
-            continue;
-        seen.entries += end - from;
-        int64_t whole = own;
-        for (int32_t k = from; k < end; k++)
-            whole += positive(utility[k]);
-        int64_t most = own;
-        for (int32_t k = end - 1; k >= from; k--) {
-            int64_t u = utility[k];
-            bounds *sum = sums + items[k];
-            flags[items[k]] = 1;
-            sum->local += last ? own + u : positive(whole + negative(u));
-            sum->reach += last ? own + u : positive(most + u);
-            most += positive(u);
-        }
+        if (left >= n || left > MOST_SLOTS)
+            bound_any(w, at->items + from, at->utility + from, n, own);
+        else if (left)
+            bound_few(w, at->items + from, at->utility + from, n, own, left);
     }
     return seen;
 }
@@ -497,7 +561,7 @@ static level *descend(utility_search *s, worker *w, level *at, int32_t z, int *s
     if (!prefix)
         return NULL;
     int32_t left = s->asked.max_length ? s->asked.max_length - at->depth - 1 : INT32_MAX;
-    view seen = look(w, at, z, prefix, left == 0, left == 1);
+    view seen = look(w, at, z, prefix, left);
     int32_t node = report(s, w, at, z, &seen);
     if (node == -2)
         *status = TOO_LARGE;
@@ -515,7 +579,7 @@ static level *descend(utility_search *s, worker *w, level *at, int32_t z, int *s
         return NULL;
     for (int32_t i = 0; i < seen.kept; i++)
         below->code[i] = at->code[w->kept[i]];
-    if (!deliver(memory, below, left == 1, threshold(s)))
+    if (!deliver(memory, below, left, threshold(s)))
         return NULL;
     below->above = at;
     below->depth = at->depth + 1;
@@ -574,14 +638,24 @@ int utility_work(utility_search *s, int32_t number)
 /* ---- opening and closing --------------------------------------------------------------------------------------------- */
 
 void utility_bounds(int64_t n, const int64_t *indptr, const int32_t *items, const int64_t *utilities, const uint8_t *alive,
-                    int64_t *bound)
+                    int32_t few, int64_t *bound)
 {
     for (int64_t t = 0; t < n; t++) {
-        int64_t whole = 0;
-        for (int64_t k = indptr[t]; k < indptr[t + 1]; k++)
-            whole += alive[items[k]] ? positive(utilities[k]) : 0;
-        for (int64_t k = indptr[t]; k < indptr[t + 1]; k++)
-            bound[items[k]] += alive[items[k]] ? positive(whole + negative(utilities[k])) : 0;
+        int64_t whole = 0, one_less = INT64_MAX / 2;
+        tops best = {{0}, 0, few};
+        for (int64_t k = indptr[t]; k < indptr[t + 1]; k++) {
+            int64_t u = alive[items[k]] ? positive(utilities[k]) : 0;
+            whole += u;
+            offer(&best, u);
+        }
+        if (few) {
+            whole = best.sum;
+            one_less = best.sum - best.value[few - 1];
+        }
+        for (int64_t k = indptr[t]; k < indptr[t + 1]; k++) {
+            int64_t u = utilities[k];
+            bound[items[k]] += alive[items[k]] ? positive(least(whole + negative(u), one_less + u)) : 0;
+        }
     }
 }
 
@@ -645,7 +719,7 @@ static level *open_root(utility_search *s, level *given, int32_t n)
     if (!copy_rows(memory, given, whole, prefix, n, map, root))
         return NULL;
     release(memory, before);
-    return deliver(memory, root, s->asked.max_length == 1, s->floor) ? root : NULL;
+    return deliver(memory, root, s->asked.max_length ? s->asked.max_length : INT32_MAX, s->floor) ? root : NULL;
 }
 
 static int open_branches(utility_search *s)

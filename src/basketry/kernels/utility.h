@@ -15,10 +15,11 @@ typedef struct {
     int32_t n_workers;
 } utility_question;
 
-/* bound[i], zero on entry, becomes the most that any itemset with item i can reach among the items that are alive:
-   the sum over the baskets with i of max(0, the positive utilities of the basket + i's own if that is negative). */
+/* bound[i], zero on entry, becomes the most that any itemset with item i can reach among the items that are alive: the sum over
+   the baskets with i of max(0, the positive utilities of the basket + i's own if that is negative). With `few` in 1 .. 16 an
+   itemset has at most so many items, and only the largest utilities count; 0 is no limit. */
 void utility_bounds(int64_t n, const int64_t *indptr, const int32_t *items, const int64_t *utilities, const uint8_t *alive,
-                    int64_t *bound);
+                    int32_t few, int64_t *bound);
 
 /* Baskets by rank, ascending within a basket; rank[item] is -1 for an item left out. cursor [n_ranks] comes in as the place of
    each rank's first occurrence; occ and value [nnz of the kept] are scratch. row_start [n + 1]. */

@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 _LARGEST: Final = 2**31 - 2
 _MOST_UTILITY: Final = 2.0**61  # of all absolute utilities, so that no sum of them overflows
+_MOST_SLOTS: Final = 16  # up to so many items an itemset, bounds count only the largest utilities of a basket
 _DONE, _STOPPED, _TOO_MANY, _TOO_LARGE = range(4)
 
 
@@ -72,7 +73,7 @@ def mine_utility(
     _check(indptr, items, utilities, n_items)
     _check_question(min_utility, limits, threads)
     question = _Question(min_utility, 0, limits, threads)
-    return _searched(_recoded(indptr, items, utilities, n_items, min_utility), question, _gathered, _no_itemsets())
+    return _searched(_recoded(indptr, items, utilities, n_items, question), question, _gathered, _no_itemsets())
 
 
 def utility_of_kth(
@@ -105,7 +106,7 @@ def utility_of_kth(
         found = np.sort(best[: lib.utility_best(search, _pointer(best))])
         return max(start, int(found[-k])) if len(found) >= k else start
 
-    return _searched(_recoded(indptr, items, utilities, n_items, start), question, kth, start)
+    return _searched(_recoded(indptr, items, utilities, n_items, question), question, kth, start)
 
 
 @dataclass(frozen=True)
@@ -156,17 +157,18 @@ def _check_question(min_utility: int, limits: UtilityLimits, threads: int) -> No
         raise ValueError(f"limits go up to 2**62, got {limits}")
 
 
-def _recoded(indptr: Int64s, items: Int32s, utilities: Int64s, n_items: int, min_utility: int) -> _Rows:
+def _recoded(indptr: Int64s, items: Int32s, utilities: Int64s, n_items: int, question: _Question) -> _Rows:
     """The baskets without the items that can be in no answer."""
     n = len(indptr) - 1
     given = tuple(_pointer(each) for each in (indptr, items, utilities))
     alive = np.ones(n_items, dtype=np.uint8)
     left, before = n_items, -1
+    few = question.limits.max_length if question.limits.max_length <= _MOST_SLOTS else 0
     bound = np.zeros(n_items, dtype=np.int64)
     while left != before:  # leaving an item out lowers the bounds of the others
         bound = np.zeros(n_items, dtype=np.int64)
-        lib.utility_bounds(n, *given, _pointer(alive), _pointer(bound))
-        alive = (bound >= min_utility).astype(np.uint8)
+        lib.utility_bounds(n, *given, _pointer(alive), few, _pointer(bound))
+        alive = (bound >= question.min_utility).astype(np.uint8)
         left, before = int(alive.sum()), left
     goes_negative = np.zeros(n_items, dtype=np.bool_)
     goes_negative[items[utilities < 0]] = True

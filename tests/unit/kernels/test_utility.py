@@ -83,3 +83,77 @@ def test_the_kth_utility_equals_a_search_by_hand(world, k, max_length, threads):
     found = sorted((utility for _, utility in by_hand(world, 1, max_length).values()), reverse=True)
     kth = utility_of_kth(*arrays(world), N_ITEMS, k=k, limits=UtilityLimits(max_length), threads=threads)
     assert kth == (found[k - 1] if len(found) >= k else 1)
+
+
+def long_rows(seed=0, baskets=400, items=60):
+    rng = np.random.default_rng(seed)
+    chosen = [np.sort(rng.choice(items, rng.integers(0, 15), replace=False)) for _ in range(baskets)]
+    indptr = np.cumsum([0, *map(len, chosen)])
+    found = np.concatenate(chosen).astype(np.int32)
+    return indptr, found, rng.integers(-20, 100, len(found)), items
+
+
+def columns(mined):
+    return [each.tolist() for each in (mined.tree.parent, mined.tree.item, mined.tree.support, mined.utility)]
+
+
+def test_threads_change_nothing_not_even_the_order():
+    one = mine_utility(*long_rows(), min_utility=700)
+    assert len(one) > 1000
+    for threads in (2, 5):
+        assert columns(mine_utility(*long_rows(), min_utility=700, threads=threads)) == columns(one)
+
+
+@pytest.mark.parametrize("k", [1, 10, 1000])
+def test_the_kth_utility_is_the_threshold_of_k_itemsets(k):
+    kth = utility_of_kth(*long_rows(), k=k, threads=2)
+    found = mine_utility(*long_rows(), min_utility=kth)
+    better = mine_utility(*long_rows(), min_utility=kth + 1)
+    assert len(better) < k <= len(found)
+
+
+def test_a_basket_of_thousands_of_items_needs_no_deep_stack():
+    """All of it is worth the threshold, and nothing less: one itemset at the end of a path of 3,000 nodes."""
+    n = 3000
+    baskets = np.array([0, n]), np.arange(n, dtype=np.int32), np.ones(n, dtype=np.int64), n
+    found = mine_utility(*baskets, min_utility=n)
+    assert len(found) == 1
+    assert found.utility.max() == n
+    assert found.tree.flatten(found.tree.members)[1].tolist() == list(range(n))
+
+
+def test_limits_end_the_search_with_an_error():
+    with pytest.raises(RequestError, match="more than 100 itemsets") as error:
+        mine_utility(*long_rows(), min_utility=700, limits=UtilityLimits(max_itemsets=100), threads=2)
+    assert "raise min_utility, to" in error.value.hint
+    with pytest.raises(RequestError, match=r"more than 1,000,000 bytes"):
+        mine_utility(*long_rows(), min_utility=700, limits=UtilityLimits(max_bytes=1_000_000))
+
+
+def test_nothing_to_find():
+    for arrays_ in (arrays([]), arrays([{}, {}]), arrays([{0: -3}]), arrays([{0: 3}])):
+        assert len(mine_utility(*arrays_, N_ITEMS, min_utility=4)) == 0
+    assert utility_of_kth(*arrays([]), 0, k=3) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"indptr": np.array([0, 3])}, "indptr must"),
+        ({"items": np.array([0, 7], dtype=np.int32)}, "outside"),
+        ({"items": np.array([1, 1], dtype=np.int32)}, "twice"),
+        ({"utilities": np.array([1, 2], dtype=np.int32)}, "int64"),
+        ({"utilities": np.array([1])}, "1 utilities for 2"),
+        ({"utilities": np.array([2**61, 2**61])}, "add up"),
+        ({"utilities": np.array([-(2**63), 0])}, "add up"),
+        ({"min_utility": 0}, "start at 1"),
+        ({"threads": 0}, "start at 1"),
+        ({"limits": UtilityLimits(-1)}, "start at 1"),
+        ({"limits": UtilityLimits(0, 0)}, "start at 1"),
+    ],
+)
+def test_malformed_input_is_refused(change, words):
+    given = {"indptr": np.array([0, 2]), "items": np.array([0, 1], dtype=np.int32), "utilities": np.array([1, 2])}
+    asked = given | {"n_items": 7, "min_utility": 1} | change
+    with pytest.raises(ValueError, match=words):
+        mine_utility(**asked)
