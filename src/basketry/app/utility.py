@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def mine_by_utility(shop: Shop, asked: HighUtility, run: Run, unit_costs: pl.DataFrame | None = None) -> MinedUtility:
-    """High-utility itemsets of the shop's own baskets as known now, items named by product id; see `shop_values` and `HighUtility`.
+    """High-utility itemsets of the shop's own baskets as known now, items named by product id.
 
-    The utility is revenue, or margin where `unit_costs` (product_id, unit_cost) are given.
+    See `shop_values` and `HighUtility`. The utility is revenue, or margin where `unit_costs` (product_id, unit_cost) are given.
     """
     from basketry.associations.mining.values import shop_values
     from basketry.core.telemetry import span

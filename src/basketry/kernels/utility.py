@@ -27,7 +27,7 @@ _DONE, _STOPPED, _TOO_MANY, _TOO_LARGE = range(4)
 
 @dataclass(frozen=True, eq=False)
 class UtilityTree:
-    """Itemsets with what they are worth: `utility` int64 [m] is aligned with the nodes of `tree`, 0 where a node is no member."""
+    """Itemsets with what they are worth: `utility` int64 [m] is aligned with the nodes of `tree`, 0 where no member."""
 
     tree: ItemsetTree
     utility: Int64s
@@ -38,7 +38,7 @@ class UtilityTree:
 
 @dataclass(frozen=True)
 class UtilityLimits:
-    """Where a search ends: items an itemset (`max_length`, 0 for no limit), itemsets an answer, bytes of memory in the kernel."""
+    """Where a search ends: items an itemset (`max_length`, 0 for no limit), itemsets an answer, bytes of the kernel."""
 
     max_length: int = 0
     max_itemsets: int = 10_000_000
@@ -55,12 +55,12 @@ def mine_utility(
     limits: UtilityLimits = UtilityLimits(),
     threads: int = 1,
 ) -> UtilityTree:
-    """Every itemset X with u(X) >= min_utility, u(X) = sum over the baskets that hold all of X of the utilities of its items there.
+    """Every itemset X with u(X) >= min_utility, the sum over the baskets that hold X of the utilities of its items there.
 
     Basket i holds `items[indptr[i]:indptr[i + 1]]`, codes in [0, n_items), each at most once; `utilities` int64, aligned with
     `items`, is what each is worth in that basket, in the smallest unit of the currency. Utilities may be negative, also of one
-    item in some baskets and not in others; the answer is exact all the same. min_utility starts at 1. The nodes come in the same
-    order for any number of threads.
+    item in some baskets and not in others; the answer is exact all the same. min_utility starts at 1. The nodes come in the
+    same order for any number of threads.
 
     Cost: a branch for every prefix whose bound reaches min_utility, each reading the baskets of its prefix; measured figures
     stand in docs/reference/speed-utility.md. Memory: 12 bytes an occurrence, as much again at most a level, 20 bytes an itemset
@@ -88,9 +88,9 @@ def utility_of_kth(
 ) -> int:
     """The utility of the k-th best itemset, 1 if fewer than k are worth anything: the min_utility that gives the k best.
 
-    The same search with a threshold that rises to the k-th best utility so far, begun at the k-th best single item (as TKO does:
-    Tseng, Wu, Fournier-Viger, Yu, 2016) and at the branches that promise most; nothing is written down. Arguments, limits and
-    errors as for `mine_utility`; k starts at 1.
+    The same search with a threshold that rises to the k-th best utility so far, begun at the k-th best single item (as TKO
+    does: Tseng, Wu, Fournier-Viger, Yu, 2016) and at the branches that promise most; nothing is written down. Arguments, limits
+    and errors as for `mine_utility`; k starts at 1.
     """
     _check(indptr, items, utilities, n_items)
     _check_question(1, limits, threads)
@@ -136,9 +136,7 @@ class _Rows:
 def _check(indptr: Int64s, items: Int32s, utilities: Int64s, n_items: int) -> None:
     n = len(indptr) - 1
     if utilities.ndim != 1 or utilities.dtype != np.int64 or not utilities.flags.c_contiguous:
-        raise ValueError(
-            f"utilities must be a contiguous one-dimensional int64 array, got {utilities.dtype}{utilities.shape}"
-        )
+        raise ValueError(f"utilities must be a contiguous one-dimensional int64 array, got {utilities.dtype}{utilities.shape}")
     if len(utilities) != len(items):
         raise ValueError(f"{len(utilities)} utilities for {len(items)} occurrences of items")
     if len(items) > _LARGEST:

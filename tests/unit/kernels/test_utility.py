@@ -62,9 +62,7 @@ def well_formed(mined):
 @settings(max_examples=1000, deadline=None)
 @given(worlds(0), st.integers(1, 60), st.integers(0, 4), st.integers(1, 3))
 def test_utilities_from_zero_up_equal_a_search_by_hand(world, min_utility, max_length, threads):
-    mined = mine_utility(
-        *arrays(world), N_ITEMS, min_utility=min_utility, limits=UtilityLimits(max_length), threads=threads
-    )
+    mined = mine_utility(*arrays(world), N_ITEMS, min_utility=min_utility, limits=UtilityLimits(max_length), threads=threads)
     assert as_dict(mined) == by_hand(world, min_utility, max_length)
     well_formed(mined)
 

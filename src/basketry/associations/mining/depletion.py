@@ -44,7 +44,7 @@ class Ratio:
 
 
 def ratio(counted: Counts, expected: Floats, per_customer: Floats | float = 1.0) -> Ratio:
-    """counted / expected with the exact interval of a Poisson count (Garwood, 1936), also of a count of none: low 0.
+    """Of counts to expectations, with the exact interval of a Poisson count (Garwood, 1936); a count of none has low 0.
 
     The interval is that of counted / d independent meetings, d the design effect as in `depletion_p_values`.
     """
@@ -59,8 +59,8 @@ def ratio(counted: Counts, expected: Floats, per_customer: Floats | float = 1.0)
 def stratified_p_values(n_ab: Counts, expected: Floats) -> Floats:
     """An upper bound of P(at most n_ab meetings), for meetings counted in strata (customers) that expect `expected` in all.
 
-    Within a stratum the meetings are hypergeometric, hence a sum of independent yes-or-no events, and so is their total over the
-    strata. Of all such sums with one mean the Poisson has the heavier tail: P(X <= k) <= Poisson(k; expected) wherever k <=
+    Within a stratum the meetings are hypergeometric, hence a sum of independent yes-or-no events, and so is their total over
+    the strata. Of all such sums with one mean the Poisson has the heavier tail: P(X <= k) <= Poisson(k; expected) wherever k <=
     expected - 1 (Hoeffding, 1956; Anderson and Samuels, 1967). Elsewhere p is 1. So the test never calls too much, and is a
     little shy where single customers expect many meetings.
     """

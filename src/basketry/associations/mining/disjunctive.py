@@ -5,8 +5,8 @@ Two milks may each go with cereals too seldom to be seen, and both together ofte
     support(A or B) = s(A) + s(B) - s(A and B)
 
 A rule with a disjunction is worth telling only if every part adds to it. Widening a side always adds support, and as consequent
-always confidence, so neither is a reason. Part A of a group G is asked for among the baskets **without the rest of G**: does A go
-with C there more often than chance? That is an exact hypergeometric test, the same for C => G and for G => C; a group is as
+always confidence, so neither is a reason. Part A of a group G is asked for among the baskets **without the rest of G**: does A
+go with C there more often than chance? That is an exact hypergeometric test, the same for C => G and for G => C; a group is as
 good as its worst part (the largest p of the parts: an intersection-union test, Berger 1982). And the leverage of the group must
 exceed that of each group with one part left out.
 """
@@ -43,14 +43,14 @@ _BLOCK: Final = 64  # groups counted with every item at a time
 
 @dataclass(frozen=True)
 class DisjunctiveRules:
-    """Finds C => (A or B) and (A or B) => C for single items C, with groups grown greedily up to `max_parts` parts.
+    """Finds C => (A or B) and (A or B) => C for single items C, with groups grown from pairs up to `max_parts` parts.
 
     Candidates for a group are pairs that share baskets less often than chance (`NegativePairs`, q <= `level`), or, where
-    categories are given, all pairs of frequent items of one category. A pair is grown by the one item that is a candidate with
-    each of its parts and adds most leverage to some rule of it. Every rule tested, of pairs and of all growths tried, counts in
-    the correction. Items of the group are never the C of its rules.
-    Limits: groups of 3 parts, single items as C, `max_groups` candidate pairs; each costs one pass over the baskets' items
-    (Complete Journey's 1.5 million: some 2 ms). Greedy growth may miss the best group of three.
+    categories are given, all pairs of frequent items of one category. A pair that gave a rule (p <= `level`) is grown by every
+    item that is a candidate with both of its parts. Every rule tested, of pairs and of all growths tried, counts in the
+    correction. Items of the group are never the C of its rules.
+    Limits: groups of 3 parts, single items as C, `max_groups` candidate pairs, each costing a pass over the occurrences of
+    frequent items. A group of three none of whose pairs gave a rule is missed: growth is greedy.
     """
 
     min_support: int | float = field(default=0.01, metadata={"doc": "of every part, of C, and of the rule; count or share"})
@@ -65,7 +65,7 @@ class DisjunctiveRules:
             )
 
     def fit(self, transactions: Transactions, run: Run, categories: Sequence[object] | None = None) -> MinedDisjunctions:
-        """Mine them. `categories`: one a code of `transactions`, None for none; without it exclusive pairs are the candidates."""
+        """Mine them. `categories`: one a code of `transactions`, None for none; without it pairs are the exclusive ones."""
         floor = min_count(self.min_support, len(transactions))
         world = _World.of(transactions, floor)
         pairs = self._candidates(transactions, world, run, categories)
@@ -106,15 +106,13 @@ class DisjunctiveRules:
             beside.setdefault(a, set()).add(b)
             beside.setdefault(b, set()).add(a)
         seeds = {tested.groups[row] for row in tested.group[tested.adds & (tested.p <= self.level)].tolist()}
-        grown = {
-            tuple(sorted((*seed, third))) for seed in seeds for third in beside[seed[0]] & beside[seed[1]]
-        }
+        grown = {tuple(sorted((*seed, third))) for seed in seeds for third in beside[seed[0]] & beside[seed[1]]}
         return world.rules(sorted(grown))
 
 
 @dataclass(frozen=True, eq=False)
 class _Tested:
-    """Rules between groups and items, aligned: number of the group, item C, counts, p of the worst part, whether each part adds."""
+    """Rules between groups and items, aligned: number of the group, item C, counts, p of the worst part, if each part adds."""
 
     groups: list[Group]
     group: npt.NDArray[np.int64]

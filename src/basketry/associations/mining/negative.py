@@ -1,17 +1,18 @@
 """Negative patterns: what is bought often, and with something else seldom or never.
 
-A depleted pair is **no proof of substitution**. Three dull reasons deplete pairs too: customers of different tastes (the one buys
-coffee, the other tea), stores that stock the one or the other, and products whose seasons part. So each pair is held against
-three yardsticks, and the last is the telling one:
+A depleted pair is **no proof of substitution**. Three dull reasons deplete pairs too: customers of different tastes (the one
+buys coffee, the other tea), stores that stock the one or the other, and products whose seasons part. So each pair is held
+against three yardsticks, and the last is the telling one:
 
 - `ratio`: against independence of the margins, n_a n_b / n.
-- `adjusted_ratio`: against what baskets of their sizes expect (see `associations.adjustment`). Large baskets hold everything, so
-  they hide depletion: this one is usually lower.
+- `adjusted_ratio`: against what baskets of their sizes expect (see `associations.adjustment`). Large baskets hold everything,
+  so they hide depletion.
 - `within_ratio`: among customers who ever bought both, each held against their own habits: expected = sum over those customers
-  of their baskets with A, times their baskets with B, over all their baskets. Taste and store cancel. What remains are customers
-  who want one thing of the kind a trip, or who changed from the one to the other for good.
+  of their baskets with A, times their baskets with B, over all their baskets. Taste and store cancel. What remains are
+  customers who want one thing of the kind a trip, or who changed from the one to the other for good.
 
-Whether a pair is called a substitute is for `associations.verdict`, which asks for the next trip as a placebo, and for like texts.
+Whether a pair is called a substitute is for `associations.verdict`, which asks for the next trip as a placebo, and for like
+texts.
 """
 
 from __future__ import annotations
@@ -53,14 +54,18 @@ _BLOCK: Final = 256  # items whose expectations with all others stand in memory 
 class NegativePairs:
     """Finds pairs of items, each frequent, that share baskets less often than chance, those that never meet among them.
 
-    The family of tests is chosen by margins alone: every pair of items in at least `min_support` of the baskets that should meet
-    `min_expected` times by chance (fewer, and not even a count of none says anything: P(0) = e^-5 at 5). Every pair of the
-    family is tested and q is over all of it, whatever was counted.
-    Limits: `max_pairs` pairs in the family, at about 200 bytes each, and the memory of `History` for the counts.
+    The family of tests is chosen by margins alone: every pair of items in at least `min_support` of the baskets that should
+    meet `min_expected` times by chance (fewer, and not even a count of none says anything: P(0) = e^-5 at 5). Every pair of the
+    family is tested and q is over all of it, whatever was counted. Limits: `max_pairs` pairs in the family, at about 200 bytes
+    each, and the memory of `History` for the counts.
     """
 
-    min_support: int | float = field(default=0.01, metadata={"doc": "of each item; a whole number counts, a fraction is a share"})
-    min_expected: float = field(default=5.0, metadata={"doc": "meetings that chance would bring, below which a pair is not tested"})
+    min_support: int | float = field(
+        default=0.01, metadata={"doc": "of each item; a whole number counts, a fraction is a share"}
+    )
+    min_expected: float = field(
+        default=5.0, metadata={"doc": "meetings that chance would bring, below which a pair is not tested"}
+    )
     max_pairs: int = field(default=5_000_000, metadata={"doc": "pairs to test at most"})
 
     def __post_init__(self) -> None:
@@ -82,14 +87,16 @@ class NegativePairs:
             within = expected_within(baskets, pairs)
             progress.advance()
             progress.note(tested=len(pairs))
-        return NegativeModel.of(transactions, history.margins, pairs, together.baskets, (together.expected, within), self.min_expected)
+        return NegativeModel.of(
+            transactions, history.margins, pairs, together.baskets, (together.expected, within), self.min_expected
+        )
 
     def _family(self, frequency: Counts, n: int, n_items: int) -> Pairs:
         floor = min_count(self.min_support, n)
         items = np.flatnonzero(frequency >= floor)
         items = items[np.argsort(-frequency[items], kind="stable")]
         often = frequency[items].astype(np.float64)
-        # Beside an item, those frequent enough are a prefix of the order; only those before itself, so that each pair comes once.
+        # Frequent enough beside an item is a prefix of the order; only those before itself, so that each pair comes once.
         needed = self.min_expected * n / np.maximum(often, 1)
         partners = np.minimum(np.searchsorted(-often, -needed * (1 - 1e-12), side="right"), np.arange(len(items)))
         if partners.sum() > self.max_pairs:
@@ -105,8 +112,9 @@ class NegativePairs:
 def expected_within(baskets: BasketMatrix, pairs: Pairs) -> Floats:
     """Meetings to expect of each pair if every customer bought A and B independently, each at their own rate.
 
-    Sum over customers c of n_ac n_bc / n_c, with n_c the baskets of c and n_ac those with A; only customers who bought both count,
-    by themselves. A customer of one basket expects all of what was counted there, so anonymous baskets add what they hold.
+    Sum over customers c of n_ac n_bc / n_c, with n_c the baskets of c and n_ac those with A; only customers who bought both
+    count, by themselves. A customer of one basket expects all of what was counted there, so anonymous baskets add what they
+    hold.
     """
     items = np.unique(np.concatenate([pairs.a, pairs.b]))
     place = np.full(baskets.n_products, -1)
@@ -196,9 +204,9 @@ class NegativeModel:
     def frame(self, level: float = 0.05) -> pl.DataFrame:
         """The depleted pairs, the most certain first: `item`, `other`, counts, the three ratios with 95% intervals, p and q.
 
-        `exclusive` is P(A xor B) = (n_a + n_b - 2 n_ab) / n, the share of baskets that hold just one of the two; `odds_ratio` and
-        `yule_q` say the same of A and of B. `ratio` is n_ab over n_a n_b / n. `within_*` is null where customers are not known,
-        or those who bought both expect too few meetings to be tested.
+        `exclusive` is P(A xor B) = (n_a + n_b - 2 n_ab) / n, the share of baskets that hold just one of the two; `odds_ratio`
+        and `yule_q` say the same of A and of B. `ratio` is n_ab over n_a n_b / n. `within_*` is null where customers are not
+        known, or those who bought both expect too few meetings to be tested.
         """
         rows = np.flatnonzero(self.depleted(level))
         rows = rows[np.lexsort((self._ratio(self.expected, rows).high, self.p[rows]))]

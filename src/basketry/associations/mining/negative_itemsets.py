@@ -29,14 +29,16 @@ if TYPE_CHECKING:
 class NegativeItemsets:
     """Tests, for every frequent itemset X of at most `max_present` items and every frequent item y, whether X keeps y away.
 
-    support(X, not y) = support(X) - support(X and y). The family of tests is that of all (X, y) that chance would bring together
-    `min_expected` times or more, s(X) s(y) / n, by margins alone; how often they do meet is counted exactly, below the support
-    that X was mined at too. Start from itemsets of kind `all`.
-    Limits: `max_patterns` patterns in the family, at about 100 bytes each.
+    support(X, not y) = support(X) - support(X and y). The family of tests is that of all (X, y) that chance would bring
+    together `min_expected` times or more, s(X) s(y) / n, by margins alone; how often they do meet is counted exactly, below the
+    support that X was mined at too. Start from itemsets of kind `all`. Limits: `max_patterns` patterns in the family, at about
+    100 bytes each.
     """
 
     max_present: int = field(default=2, metadata={"doc": "items of X: 1 or 2"})
-    min_expected: float = field(default=5.0, metadata={"doc": "meetings that chance would bring, below which (X, y) is not tested"})
+    min_expected: float = field(
+        default=5.0, metadata={"doc": "meetings that chance would bring, below which (X, y) is not tested"}
+    )
     max_patterns: int = field(default=5_000_000, metadata={"doc": "patterns to test at most"})
 
     def __post_init__(self) -> None:
@@ -67,7 +69,7 @@ class NegativeItemsets:
         repeats = np.maximum(_most(short, per_item)[node], per_item[items[place]])
         n_x, n_y, n_xy = short.support[node].astype(np.int64), frequency[place], both.astype(np.int64)
         p = depletion_p_values(n_xy, n_x, n_y, len(transactions), repeats)
-        gain = _gains(short, node, items[place], (n_x, n_y, n_xy), len(transactions), repeats)
+        gain = _gains(short, node, items[place], (n_x, n_y, n_xy), repeats)
         model = MinedItemsets(short, mined.names, mined.n_baskets, mined.min_count)
         return NegativeItemsetModel(model, node, items[place], n_x, n_y, n_xy, p, benjamini_hochberg(p, len(p)), gain)
 
@@ -112,9 +114,9 @@ class NegativeItemsetModel:
     def frame(self, level: float = 0.05) -> pl.DataFrame:
         """Patterns called at a false discovery rate of `level`, the most certain first, those that a part explains left out.
 
-        A pattern of two present items stands only where each adds to the other (gain_p <= level). Columns: `itemset` X, `absent`
-        y, `baskets` with X and without y, `support`, `confidence` P(not y | X), `lift` confidence / P(not y), `ratio` counted
-        meetings over n_x n_y / n, `p`, `q`, `gain_p`.
+        A pattern of two present items stands only where each adds to the other (gain_p <= level). Columns: `itemset` X,
+        `absent` y, `baskets` with X and without y, `support`, `confidence` P(not y | X), `lift` confidence / P(not y), `ratio`
+        counted meetings over n_x n_y / n, `p`, `q`, `gain_p`.
         """
         n = self.itemsets.n_baskets
         rows = np.flatnonzero((self.q <= level) & ~(self.gain_p > level))
@@ -138,7 +140,7 @@ class NegativeItemsetModel:
 
 
 def count_without(baskets: BasketMatrix, present: Sequence[int], absent: Sequence[int], threads: int = 1) -> int:
-    """Baskets with all of `present` and none of `absent`, by inclusion and exclusion: sum over S in absent of (-1)^|S| s(X + S).
+    """Baskets with all of X = `present` and none of `absent`: sum over S in absent of (-1)^|S| s(X + S).
 
     2**len(absent) itemsets are counted, so `absent` holds 12 at most; an empty X stands for every basket.
     Raises RequestError for more, for an item that is both, and for items outside [0, n_products).
@@ -148,7 +150,9 @@ def count_without(baskets: BasketMatrix, present: Sequence[int], absent: Sequenc
         raise RequestError(
             f"items {x} with none of {y} cannot be counted", "name known items, none on both sides and at most 12 as absent"
         )
-    parent, item, sign = [], [], []
+    parent: list[int] = []
+    item: list[int] = []
+    sign: list[int] = []
     for subset in (each for size in range(len(y) + 1) for each in combinations(y, size)):
         path = [*x, *subset]
         parent += [len(parent) - 1 + step if step else -1 for step in range(len(path))]
@@ -179,9 +183,7 @@ def _most(tree: ItemsetTree, value: Floats) -> Floats:
     return np.where(tree.parent >= 0, np.maximum(own, own[tree.parent]), own)
 
 
-def _gains(
-    tree: ItemsetTree, node: Int32s, item: Int32s, counts: tuple[Counts, Counts, Counts], n: int, repeats: Floats
-) -> Floats:
+def _gains(tree: ItemsetTree, node: Int32s, item: Int32s, counts: tuple[Counts, Counts, Counts], repeats: Floats) -> Floats:
     """For X = {a, b}: the larger of P(so few y | a), with b against without b, and the same the other way round."""
     n_x, _, n_xy = counts
     gain = np.full(len(node), np.nan)

@@ -32,17 +32,19 @@ def _field(default: int, doc: str) -> int:
 
 @dataclass(frozen=True)
 class HighUtility:
-    """Finds every itemset X with u(X) >= min_utility: u(X) adds up, over the baskets with all of X, what X's items brought there.
+    """Finds every itemset X with u(X) >= min_utility: u(X) adds up what X's items brought in the baskets with all of X.
 
     Not every part of such an itemset need be one itself, so support plays no role, and long baskets of great value hold very
-    many: bound `max_length` (2 to 4 suits most shops, and is far quicker), or ask for the `k` best. With k the threshold is found
-    by the search itself, not below `min_utility`; of itemsets with the same utility the shorter, then the one of lower codes, is
-    taken first.
+    many: bound `max_length` (2 to 4 suits most shops, and is far quicker), or ask for the `k` best. With k the threshold is
+    found by the search itself, not below `min_utility`; of itemsets with the same utility the shorter, then the one of lower
+    codes, is taken first.
     """
 
     min_utility: Amount | None = field(
         default=None,
-        metadata={"doc": "an amount (whole or decimal) in the currency; a float is a share of all value; None: 0.01, or with k 0"},
+        metadata={
+            "doc": "an amount (whole or decimal) in the currency; a float is a share of all value; None: 0.01, or with k 0"
+        },
     )
     k: int = _field(0, "the so many of highest utility; 0 for all that reach min_utility")
     max_length: int = _field(0, "most items of an itemset; 0 for no limit")

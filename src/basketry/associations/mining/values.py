@@ -116,7 +116,8 @@ def _costs(units: Int64s, baskets: BasketMatrix, names: pl.Series, unit_costs: p
     if (np.abs(cost.astype(np.float64)) * units > _LARGEST).any():
         raise DataError("units times unit_cost go beyond 2**62 ten-millionths", "check the units of the costs")
     exact, half = np.abs(cost) * units, 10**UNITS_SCALE // 2
-    return np.sign(cost) * ((exact + half) // 10**UNITS_SCALE)
+    rounded: Int64s = np.sign(cost) * ((exact + half) // 10**UNITS_SCALE)
+    return rounded
 
 
 def _joined(parts: list[Int64s]) -> Int64s:

@@ -6,13 +6,13 @@ from decimal import Decimal
 import numpy as np
 import polars as pl
 import pytest
-from worlds import START, dataset, order_lines, products
 
 from basketry.associations.mining.transactions import Transactions
 from basketry.associations.mining.utility import HighUtility, least_amount
 from basketry.associations.mining.values import ValuedTransactions, Values, shop_values
 from basketry.core.errors import DataError, RequestError
 from basketry.core.protocols import Run
+from worlds import START, dataset, order_lines, products
 
 # The running example of Zida and others (2017), table 1: quantity times profit, a 5, b 2, c 1, d 2, e 3, f 1, g 1.
 EXAMPLE = [
