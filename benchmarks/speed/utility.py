@@ -128,14 +128,14 @@ def against_peers(name: str, min_utility: int, peers: list[str], rounds: int) ->
     answers = set()
     late = set()
     for turn in range(rounds):
-        for way in seconds:
-            if way in late or (turn and way in peers and seconds[way] and seconds[way][0] > 10):
+        for way, spent in seconds.items():
+            if way in late or (turn and way in peers and spent and spent[0] > 10):  # once is enough to see it
                 continue
             found = measured(way, name, min_utility)
             if found is None:
                 late.add(way)
                 continue
-            seconds[way].append(float(str(found["seconds"])))
+            spent.append(float(str(found["seconds"])))
             answers.add((found["itemsets"], found["digest"]))
     if len(answers) > 1:
         sys.exit(f"the miners disagree on {name} at {min_utility}: {answers}")
@@ -145,8 +145,8 @@ def against_peers(name: str, min_utility: int, peers: list[str], rounds: int) ->
         if way in late:
             cells.append(f"| over {LONGEST} (wall) ")
         else:
-            spent = statistics.median(seconds[way])
-            cells.append(f"| {spent:.2f} ({spent / ours:,.0f}x) ")
+            median = statistics.median(seconds[way])
+            cells.append(f"| {median:.2f} ({median / ours:,.0f}x) ")
     return "".join(cells) + "|"
 
 
@@ -165,8 +165,9 @@ def main() -> None:
     lines = [
         "# Speed: high-utility itemsets",
         "",
-        f"`python benchmarks/speed/utility.py {rounds}` wrote this page: SPMF's utility sequences as baskets, a process a run, one",
-        "thread, median user CPU seconds; that all miners find the same itemsets with the same utilities is checked by checksum.",
+        f"`python benchmarks/speed/utility.py {rounds}` wrote this page: SPMF's utility sequences as baskets,",
+        "a process a run, one thread, median user CPU seconds (one run where it takes over 10); that all miners find the same",
+        "itemsets with the same utilities is checked by checksum.",
         "Peers: the miners of PAMI, all in Python; in brackets how many times the kernel's time they took.",
         "",
         "".join(["| Baskets | min_utility | Itemsets | basketry ", *(f"| PAMI {each} " for each in peers), "|"]),

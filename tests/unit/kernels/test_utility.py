@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import gzip
+import re
+import signal
+import threading
 from itertools import combinations
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -155,3 +160,49 @@ def test_malformed_input_is_refused(change, words):
     asked = given | {"n_items": 7, "min_utility": 1} | change
     with pytest.raises(ValueError, match=words):
         mine_utility(**asked)
+
+
+def test_an_interrupt_ends_a_search_that_would_never_end():
+    """Half a basket of 60 items is worth the threshold: some 10**17 itemsets."""
+    n = 60
+    main = threading.get_ident()
+    timer = threading.Timer(0.2, lambda: signal.pthread_kill(main, signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        mine_utility(
+            np.array([0, n]),
+            np.arange(n, dtype=np.int32),
+            np.ones(n, dtype=np.int64),
+            n,
+            min_utility=n // 2,
+            limits=UtilityLimits(max_itemsets=2**40, max_bytes=2**40),
+            threads=2,
+        )
+    timer.join()
+
+
+@pytest.mark.data
+def test_utilities_of_real_baskets_add_up(datasets):
+    """Single items of foodmart's baskets are worth what a sum by item says; pairs are those of a self join."""
+    lines = []
+    with gzip.open(datasets / "fimi" / "spmf_utility_sequences" / "foodmart.txt.gz", "rt") as file:
+        for number, line in enumerate(file):
+            for step, part in enumerate(line.partition("-2")[0].split("-1")):
+                basket = number * 1000 + step
+                lines += [(basket, int(item), int(float(worth))) for item, worth in re.findall(r"(\d+)\[([\d.]+)\]", part)]
+    frame = (
+        pl.DataFrame(lines, schema=["basket", "item", "worth"], orient="row").group_by("basket", "item").agg(pl.sum("worth"))
+    )
+    frame = frame.sort("basket", "item")
+    indptr = np.append(0, frame.group_by("basket", maintain_order=True).len()["len"].cum_sum().to_numpy())
+    items = frame["item"].cast(pl.Int32).to_numpy()
+    found = mine_utility(
+        indptr.astype(np.int64), items, frame["worth"].to_numpy(), 2000, min_utility=25, limits=UtilityLimits(2), threads=2
+    )
+    pairs = frame.join(frame, on="basket").filter(pl.col("item") < pl.col("item_right"))
+    by_join = pairs.group_by("item", "item_right").agg((pl.col("worth") + pl.col("worth_right")).sum().alias("utility"))
+    single = frame.group_by("item").agg(pl.col("worth").sum().alias("utility"))
+    wanted = {(a, b): utility for a, b, utility in by_join.filter(pl.col("utility") >= 25).rows()}
+    wanted |= {(a,): utility for a, utility in single.filter(pl.col("utility") >= 25).rows()}
+    assert {itemset: utility for itemset, (_, utility) in as_dict(found).items()} == wanted
+    assert len(wanted) > 2000
