@@ -206,16 +206,21 @@ def _searched(rows: _Rows, question: _Question, answer: Callable[[object], T], n
 
 
 def _worked(search: object, threads: int, stop: Int32s) -> list[int]:
-    """What each worker came back with. They work in threads of their own, so that this one may hear of an interrupt."""
+    """What each worker came back with. They work in threads of their own, so that this one may hear of an interrupt.
+
+    However it ends, no worker is left when it does: the memory they search is given back next.
+    """
     pool = ThreadPoolExecutor(threads)
-    workers = [pool.submit(lib.utility_work, search, number) for number in range(threads)]
     try:
+        workers = [pool.submit(lib.utility_work, search, number) for number in range(threads)]
         return [worker.result() for worker in workers]
-    except BaseException:
-        stop[0] = 1
-        raise
     finally:
-        pool.shutdown(wait=True)
+        stop[0] = 1
+        try:
+            pool.shutdown(wait=True)
+        except BaseException:  # interrupted again
+            pool.shutdown(wait=True)
+            raise
 
 
 def _gathered(search: object) -> UtilityTree:

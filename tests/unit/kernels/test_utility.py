@@ -166,6 +166,7 @@ def test_an_interrupt_ends_a_search_that_would_never_end():
     """Half a basket of 60 items is worth the threshold: some 10**17 itemsets."""
     n = 60
     main = threading.get_ident()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have told its jobs to ignore it
     timer = threading.Timer(0.2, lambda: signal.pthread_kill(main, signal.SIGINT))
     timer.start()
     with pytest.raises(KeyboardInterrupt):
@@ -179,6 +180,7 @@ def test_an_interrupt_ends_a_search_that_would_never_end():
             threads=2,
         )
     timer.join()
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.data
