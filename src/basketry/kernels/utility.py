@@ -159,15 +159,15 @@ def _recoded(indptr: Int64s, items: Int32s, utilities: Int64s, n_items: int, que
     """The baskets without the items that can be in no answer."""
     n = len(indptr) - 1
     given = tuple(_pointer(each) for each in (indptr, items, utilities))
-    alive = np.ones(n_items, dtype=np.uint8)
-    left, before = n_items, -1
+    alive, left = np.ones(n_items, dtype=np.uint8), n_items
     few = question.limits.max_length if question.limits.max_length <= _MOST_SLOTS else 0
-    bound = np.zeros(n_items, dtype=np.int64)
-    while left != before:  # leaving an item out lowers the bounds of the others
+    while True:  # leaving items out lowers the bounds of the others; not worth a pass over the baskets for a handful
         bound = np.zeros(n_items, dtype=np.int64)
         lib.utility_bounds(n, *given, _pointer(alive), few, _pointer(bound))
         alive = (bound >= question.min_utility).astype(np.uint8)
         left, before = int(alive.sum()), left
+        if left > 0.5 * before or not left:
+            break
     goes_negative = np.zeros(n_items, dtype=np.bool_)
     goes_negative[items[utilities < 0]] = True
     code = np.flatnonzero(alive).astype(np.int32)
