@@ -14,7 +14,7 @@ from basketry.core.errors import DataError, RequestError
 from basketry.core.protocols import Run
 from worlds import START, dataset, order_lines, products
 
-# The running example of Zida and others (2017), table 1: quantity times profit, a 5, b 2, c 1, d 2, e 3, f 1, g 1.
+# The running example of Zida and others (2017), quantity times profit, a 5, b 2, c 1, d 2, e 3, f 1, g 1.
 EXAMPLE = [
     {"a": 5, "c": 1, "d": 2},
     {"a": 10, "c": 6, "e": 6, "g": 5},
@@ -22,7 +22,7 @@ EXAMPLE = [
     {"b": 8, "c": 3, "d": 6, "e": 3},
     {"b": 4, "c": 2, "e": 3, "g": 2},
 ]
-# Table 4 of the same: all itemsets of utility 30 or more.
+# All its itemsets of utility 30 or more.
 KNOWN = {"bd": 30, "ace": 31, "bcd": 34, "bce": 31, "bde": 36, "bcde": 40, "abcdef": 30}
 
 
