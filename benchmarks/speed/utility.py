@@ -174,7 +174,7 @@ def main() -> None:
         "|---|---:|---:|---:|" + "---:|" * len(peers),
         *table,
         "",
-        "Larger answers, this kernel alone: the peers were not tried, and have no bound like `max_length`, the items of an itemset.",
+        "Larger answers, this kernel alone; the peers were not tried on these (`max_length`: most items of an itemset):",
         "",
         "| Baskets | min_utility | max_length | Itemsets | CPU s |",
         "|---|---:|---:|---:|---:|",
