@@ -103,6 +103,13 @@ class Baskets(dy.Schema):
     day = dy.Date(description="the shop's local day", metadata=_unit("local day"))
 
 
+class BasketValues(Baskets):
+    """The same with what was sold of each product: the lines of one order and product added up."""
+
+    units = dy.Decimal(18, UNITS_SCALE, min_exclusive=0, description="how many or how much", metadata=_unit("units"))
+    amount = _money("what they were sold for, after loyalty discounts, before coupons: the shop's revenue")
+
+
 class Documents(dy.Schema):
     """What there is to read about each product, in the order of product codes; equal texts are encoded once."""
 
@@ -244,6 +251,7 @@ INPUTS: Final[dict[str, type[dy.Schema]]] = {"products": Products, "order_lines"
 DERIVED: Final[dict[str, type[dy.Schema]]] = {
     "quarantine": Quarantine,
     "baskets": Baskets,
+    "basket_values": BasketValues,
     "documents": Documents,
     "unit_prices": UnitPrices,
     "coverage": Coverage,
