@@ -28,7 +28,7 @@
 
 enum { KIND_ALL = 0, KIND_CLOSED = 1, KIND_MAXIMAL = 2, KIND_GENERATORS = 3 };
 enum { GOING = 0, STOPPED = 1, TOO_MANY = 2, NO_MEMORY = 9 };
-enum { PADS = 8, AHEAD = 8, WORD = 64, SLACK = 16, UNLIMITED = 1 << 30, MOST_PERFECT = 40, INSERTION_LIMIT = 32, CHUNK = 1 << 16, REVISIT = 96 };
+enum { PADS = 8, AHEAD = 8, WORD = 64, SLACK = 16, UNLIMITED = 1 << 30, MOST_PERFECT = 40, INSERTION_LIMIT = 32, CHUNK = 1 << 16, REVISIT = 96, DENSE_RANKS = 1024, DENSE_SHARE = 16 };
 
 /* Itemsets as they are found. */
 typedef struct {
@@ -82,6 +82,9 @@ struct itemset_miner {
     int32_t *support, *code, *floor;
     int32_t *rank;
     int32_t n_ranks;
+    uint64_t *matrix; /* dense data: all baskets as columns of bits, `words` rows of `stride` words; else NULL */
+    int32_t words, stride;
+    int64_t twice;    /* 1 + a basket that holds an item twice, 0 for none */
     int wide; /* ranks take 32 bits */
     int isa;
     int constrained, perfect;
@@ -123,13 +126,13 @@ static int grow(worker *w, int64_t more)
     return 1;
 }
 
-/* Make room for `more` itemsets, or say that there are too many. */
+/* Make room for `more` itemsets, or say that there are too many. A small number may be more than are written then. */
 static inline int reserve(worker *w, int64_t more)
 {
     if (__builtin_expect(w->out.n + more + SLACK > w->out.room, 0)) {
         int64_t before = atomic_fetch_add(&w->miner->found, w->out.n - w->told) + w->out.n - w->told;
         w->told = w->out.n;
-        if (before + more > w->miner->ask.max_itemsets || before + more > INT32_MAX - CHUNK) {
+        if (before + (more < CHUNK ? 0 : more) > w->miner->ask.max_itemsets || before + more > INT32_MAX - CHUNK) {
             give_up(w->miner, TOO_MANY);
             return 0;
         }
@@ -404,6 +407,16 @@ static int by_floor_and_frequency(const void *left, const void *right)
     return a->item < b->item ? -1 : a->item > b->item;
 }
 
+/* Room for the matrix of dense data. */
+static int is_dense(itemset_miner *m, place *places)
+{
+    free(places);
+    m->words = (int32_t)((m->ask.n + WORD - 1) / WORD);
+    m->stride = (m->n_ranks + 15) & ~7;
+    m->matrix = calloc((size_t)m->words * (size_t)m->stride + SLACK, sizeof(uint64_t));
+    return m->matrix != NULL;
+}
+
 /* Give the items that can matter their ranks. */
 static int rank_items(itemset_miner *m)
 {
@@ -448,6 +461,8 @@ static int rank_items(itemset_miner *m)
         }
         m->start[kept] = at;
         m->wide = kept > UINT16_MAX - PADS;
+        if (kept <= DENSE_RANKS && at * DENSE_SHARE >= kept * q->n && q->n > WORD)
+            return is_dense(m, places);
         m->occ = malloc((size_t)(at + AHEAD) * sizeof(uint32_t));
         m->rows = malloc((size_t)(at + (q->n + 1) * PADS + SLACK) * (m->wide ? 4 : 2));
         ok = m->occ && m->rows && at + (q->n + 1) * PADS < UINT32_MAX;
@@ -495,10 +510,12 @@ itemset_miner *itemsets_open(const itemset_request *request, int32_t *refusal, i
         if (!*refusal) {
             *refusal = rank_items(m) && make_workers(m) ? 0 : NO_MEMORY;
             if (!*refusal) {
-                int64_t twice = -1;
-                DISPATCH(m, fill_rows, m, &twice);
-                if (twice >= 0) {
-                    *where = twice;
+                if (m->matrix)
+                    DISPATCH(m, fill_matrix, m, m->matrix);
+                else
+                    DISPATCH(m, fill_rows, m);
+                if (m->twice) {
+                    *where = m->twice - 1;
                     *refusal = 3;
                 }
             }
@@ -611,5 +628,5 @@ void itemsets_close(itemset_miner *m)
         free(w->spare);
     }
     free(m->workers), free(m->segments), free(m->frequency), free(m->support), free(m->code), free(m->floor);
-    free(m->rank), free(m->start), free(m->end), free(m->occ), free(m->rows), free(m);
+    free(m->rank), free(m->start), free(m->end), free(m->occ), free(m->rows), free(m->matrix), free(m);
 }
