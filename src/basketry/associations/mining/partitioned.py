@@ -1,0 +1,156 @@
+"""Exact mining and counting of baskets that do not fit memory, on one machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from basketry.associations.mining.condense import condensed
+from basketry.associations.mining.passes import (
+    Cost,
+    Survey,
+    anchor_ranges,
+    blocks,
+    gathered_anchors,
+    gathered_block,
+    survey,
+)
+from basketry.associations.mining.union import recounted, union_trees
+from basketry.core.errors import RequestError
+from basketry.core.protocols import Run
+from basketry.core.telemetry import span
+from basketry.kernels.itemsets import Kind, count_itemsets, mine_itemsets
+from basketry.kernels.pairs import Annotations, Floors, PairCounts, count_pairs
+from basketry.kernels.trees import ItemsetTree
+from basketry.store.basket_file import BasketFile
+
+_MINING: Final = Cost(item=24, basket=40)  # gathered ranks and offsets, and the kernel's own index of them
+_COUNTING: Final = Cost(item=12, basket=40)  # gathered ranks, and the kernel's baskets by rank and ranks by basket
+_CANDIDATE: Final = 100  # bytes an itemset while candidates are united and counted
+_PAIR: Final = 16  # bytes a pair of the answer: two codes, baskets and customers
+_LEAST_LOCAL: Final = 8  # baskets; a block mined at a lower count gives more accidents than candidates
+
+
+def mine_partitioned(baskets: BasketFile, min_count: int, *, memory: int, kind: Kind = "all", run: Run = Run()) -> ItemsetTree:
+    """Every itemset of `kind` in at least `min_count` baskets, from a file of any size, in canonical form (`union_trees`).
+
+    Equal to `mine_itemsets` on all baskets at once, whatever the bound. Items below `min_count` are left out from the start,
+    then one of two ways is taken:
+
+    - *Two passes over blocks* (Savasere, Omiecinski and Navathe, VLDB 1995). The n baskets are parted into blocks; an itemset
+      that reaches `min_count` among all reaches ceil(min_count * block / n) in some block, so mining each block at that count
+      gives all candidates; a second pass counts them everywhere and drops those that fall short.
+    - *A pass for each range of anchors*, where the blocks would be mined at fewer than 8 baskets, or the candidates outgrow
+      their half of the bound: there, chance makes more candidates than the answer has itemsets. The baskets that hold an
+      item of the range are gathered, cut to items no rarer, and mined at `min_count`; what belongs to the range is exact.
+
+    `memory` (bytes, from 1 MiB up) is reckoned so: 24 bytes for each occurrence of a frequent item and 40 for each basket under
+    work, within half of it in the first way and all of it in the second; 100 for each candidate, within the other half. On top
+    come the answer itself (some 100 bytes an itemset while it is put in order), 32 bytes a product, and about 16 MiB for the
+    piece of the file being read and what the interpreter takes. Closed, maximal and generators are chosen from all itemsets
+    afterwards (`condensed`), so all of them are held.
+
+    Raises RequestError if the baskets of one anchor exceed the bound, naming what they need, or `min_count` is below 1.
+    """
+    if min_count < 1:
+        raise RequestError(f"min_count is {min_count}", "a count of baskets starts at 1")
+    with span("mine_partitioned", total=1, unit="mining") as progress:
+        surveyed = survey(baskets, min_count, memory)
+        tree = _by_blocks(surveyed, min_count, memory, run)
+        progress.note(way="blocks" if tree is not None else "anchors")
+        if tree is None:
+            tree = _by_anchors(surveyed, min_count, memory, run)
+        named = ItemsetTree(tree.parent, surveyed.code[tree.item], tree.support)
+        answer = condensed(named, kind, len(baskets))
+        progress.advance()
+    return answer
+
+
+def _by_blocks(surveyed: Survey, min_count: int, memory: int, run: Run) -> ItemsetTree | None:
+    """Two passes; None where that is no good: all fits one block, or blocks are too small, or candidates too many."""
+    n = len(surveyed.file)
+    parts = blocks(surveyed, _MINING, memory // 2)
+    sizes = [surveyed.pieces[last - 1][1] - surveyed.pieces[first][0] for first, last in parts]
+    local = [-(-min_count * size // n) for size in sizes]
+    if len(parts) < 2 or min(local) < _LEAST_LOCAL:
+        return None
+    candidates = union_trees([])
+    with span("mine_blocks", total=len(parts), unit="blocks") as progress:
+        for (first, last), count in zip(parts, local, strict=True):
+            block = gathered_block(surveyed, first, last)
+            found = mine_itemsets(block.indptr, block.items, len(surveyed.code), min_count=count, threads=run.threads)
+            del block
+            candidates = union_trees([candidates, found])
+            if len(candidates) * _CANDIDATE > memory // 2:
+                return None
+            progress.advance()
+    counts = np.zeros(len(candidates.parent), dtype=np.int64)
+    with span("count_blocks", total=len(parts), unit="blocks") as progress:
+        for first, last in parts:
+            block = gathered_block(surveyed, first, last)
+            counts += count_itemsets(block.indptr, block.items, candidates, threads=run.threads)
+            del block
+            progress.advance()
+    return recounted(candidates, counts.astype(np.int32), min_count)
+
+
+def _by_anchors(surveyed: Survey, min_count: int, memory: int, run: Run) -> ItemsetTree:
+    """A pass over the file for each range of anchors; the ranges' answers have no itemset in common."""
+    ranges = anchor_ranges(surveyed, _MINING, memory)
+    found = []
+    with span("mine_anchors", total=len(ranges), unit="passes") as progress:
+        for first, last in ranges:
+            block, _ = gathered_anchors(surveyed, first, last)
+            tree = mine_itemsets(block.indptr, block.items, last, min_count=min_count, threads=run.threads)
+            del block
+            found.append(union_trees([_anchored(tree, first)]))
+            progress.advance()
+    return union_trees(found)
+
+
+def _anchored(tree: ItemsetTree, first: int) -> ItemsetTree:
+    """The tree with those members alone that hold a rank of `first` or above: the others are not counted whole here."""
+    indptr, items = tree.flatten(tree.members)
+    rarest = items[indptr[1:] - 1] if len(items) else items
+    support = np.zeros_like(tree.support)
+    whole = tree.members[rarest >= first]
+    support[whole] = tree.support[whole]
+    return ItemsetTree(tree.parent, tree.item, support)
+
+
+def count_pairs_partitioned(
+    baskets: BasketFile, *, memory: int, floors: Floors = Floors(), customers: bool = True, run: Run = Run()
+) -> Iterator[PairCounts]:
+    """Every pair of products with the baskets that hold both, and the distinct `customers` behind them, pass by pass.
+
+    The passes together give exactly the rows of `count_pairs` on all baskets at once: each pair once, a < b, those below the
+    floors left out. A pass takes the pairs whose rarer product lies in one range of anchors; write each out before you ask for
+    the next. Anonymous baskets are customers of their own, as in the file.
+
+    `memory` (bytes, from 1 MiB up) is reckoned so: 12 bytes for each item occurrence gathered, 40 for each basket, and 16 for
+    each pair that a pass could give, were all its co-occurrences to meet in as few pairs as pass the floor. On top come 48 bytes
+    a product and thread, and about 24 MiB for the piece of the file being read, the pairs of a block under count and what the
+    interpreter takes. Cost: a read of the file a pass, and the counting itself, once.
+    Raises RequestError if one product's baskets and pairs exceed the bound, naming what they need.
+    """
+    surveyed = survey(baskets, floors.count, memory)
+    met = (surveyed.held - surveyed.baskets) // floors.count
+    ranges = anchor_ranges(surveyed, _COUNTING, memory, lambda r: _PAIR * min(int(met[r]), r))
+    with span("count_pairs_partitioned", total=len(ranges), unit="passes") as progress:
+        for first, last in ranges:
+            counts = _pass(surveyed, (first, last), floors, customers=customers, run=run)
+            yield counts
+            del counts
+            progress.advance()
+
+
+def _pass(surveyed: Survey, anchors: tuple[int, int], floors: Floors, *, customers: bool, run: Run) -> PairCounts:
+    block, who = gathered_anchors(surveyed, *anchors)
+    about = Annotations(groups=who if customers else None)
+    counts = count_pairs(
+        block.indptr, block.items, anchors[1], about=about, floors=floors, threads=run.threads, anchors=anchors
+    )
+    x, y = surveyed.code[counts.a], surveyed.code[counts.b]
+    return PairCounts(np.minimum(x, y), np.maximum(x, y), counts.count, counts.groups, counts.marked)
