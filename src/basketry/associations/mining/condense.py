@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from basketry.associations.mining.lookup import Children
 from basketry.associations.mining.union import union_trees
 from basketry.kernels.itemsets import Kind
 from basketry.kernels.trees import Int32s, Int64s, ItemsetTree
@@ -40,10 +41,7 @@ def _covers(tree: ItemsetTree) -> list[tuple[Int32s, Int64s]]:
 
     The itemset of a node less its j-th item is the child, by the node's own item, of the parent's itemset less its j-th.
     """
-    width = int(tree.item.max(initial=0)) + 1
-    keys = (tree.parent.astype(np.int64) + 1) * width + tree.item
-    order = np.argsort(keys)
-    keys = keys[order]
+    children = Children(tree)
     lengths = tree.lengths
     row = np.zeros(len(tree.parent), dtype=np.int64)  # of each node among those of its size
     found: list[tuple[Int32s, Int64s]] = []
@@ -55,8 +53,7 @@ def _covers(tree: ItemsetTree) -> list[tuple[Int32s, Int64s]]:
         less = np.empty((len(nodes), k), dtype=np.int64)
         less[:, k - 1] = parents
         if k > 1:
-            wanted = (above[row[parents]] + 1) * width + tree.item[nodes][:, None]
-            less[:, : k - 1] = order[np.searchsorted(keys, wanted)]
+            less[:, : k - 1] = children.find(above[row[parents]], tree.item[nodes].astype(np.int64)[:, None])
             found.append((nodes, less))
         above = less
     return found
