@@ -36,7 +36,7 @@ def at_least(mined: MinedItemsets, min_support: int | float) -> MinedItemsets:
 
 
 def update(
-    mined: MinedItemsets, added: Transactions, min_support: int | float, *, old: Transactions | None = None, run: Run = Run()
+    mined: MinedItemsets, added: Transactions, min_support: int | float, run: Run, *, old: Transactions | None = None
 ) -> MinedItemsets:
     """The itemsets of the baskets behind `mined` and of those `added`, as mining all of them at `min_support` gives them.
 
@@ -45,10 +45,11 @@ def update(
 
         t = c - m + 1
 
-    of the added to reach c: those are mined at t, and what is not known among them is counted in the `old` baskets (Cheung, Han,
-    Ng and Wong, ICDE 1996). Two things follow. The lower m below c, the higher t: keep what you mine at a lower support than you
-    use ("pre-large", Hong, Wang and Tao, IDA 2001), and where t exceeds the number added the old baskets are not needed at all.
-    And where t is below 8, as it is for a fixed count and m = c, the added baskets are full of chance: then all are mined again.
+    of the added to reach c: those are mined at t, and what is not known among them is counted in the `old` baskets (Cheung,
+    Han, Ng and Wong, ICDE 1996). Two things follow. The lower m below c, the higher t: keep what you mine at a lower support
+    than you use ("pre-large", Hong, Wang and Tao, IDA 2001), and where t exceeds the number added the old baskets are not
+    needed at all. And where t is below 8, as it is for a fixed count and m = c, the added baskets are full of chance: then all
+    are mined again.
     `added` may name new items; they get the codes after the known. Old and added baskets count as distinct.
 
     Raises RequestError if `old` is needed and not given, DataError if it is not the baskets behind `mined`.
@@ -77,9 +78,9 @@ def downdate(
     mined: MinedItemsets,
     removed: Transactions,
     min_support: int | float,
+    run: Run,
     *,
     remaining: Transactions | None = None,
-    run: Run = Run(),
 ) -> MinedItemsets:
     """The itemsets left when `removed` baskets, which are among those behind `mined`, are taken away: a correction.
 

@@ -54,7 +54,7 @@ class MinedItemsets:
         return len(self.tree)
 
     def state(self) -> Arrays:
-        """The arrays that hold all of it: the tree, `n_baskets` and `min_count` int64 [1], and the names (`names_to_arrays`)."""
+        """The arrays that hold all of it: the tree, `n_baskets` and `min_count` int64 [1], the names as uint8 or int64."""
         tree = {"parent": self.tree.parent, "item": self.tree.item, "support": self.tree.support}
         numbers = {"n_baskets": np.array([self.n_baskets]), "min_count": np.array([self.min_count])}
         return {**tree, **numbers, **names_to_arrays(self.names)}

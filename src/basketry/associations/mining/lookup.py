@@ -26,7 +26,7 @@ class Children:
 
 
 def located(tree: ItemsetTree, sought: ItemsetTree) -> Int64s:
-    """For each node of `sought` the node of `tree` with the same itemset, -1 for none; int64. Both canonical (`union_trees`)."""
+    """For each node of `sought` the node of `tree` with the same itemset, -1 for none. Both canonical (`union_trees`)."""
     children, lengths = Children(tree), sought.lengths
     found = np.full(len(sought.parent) + 1, -1, dtype=np.int64)  # the last stands for the root
     for k in range(1, int(lengths.max(initial=0)) + 1):

@@ -28,12 +28,13 @@ from basketry.store.basket_file import BasketFile
 
 _MINING: Final = Cost(item=24, basket=40)  # gathered ranks and offsets, and the kernel's own index of them
 _COUNTING: Final = Cost(item=12, basket=40)  # gathered ranks, and the kernel's baskets by rank and ranks by basket
+_NO_FLOORS: Final = Floors()
 _CANDIDATE: Final = 100  # bytes an itemset while candidates are united and counted
 _PAIR: Final = 16  # bytes a pair of the answer: two codes, baskets and customers
 _LEAST_LOCAL: Final = 8  # baskets; a block mined at a lower count gives more accidents than candidates
 
 
-def mine_partitioned(baskets: BasketFile, min_count: int, *, memory: int, kind: Kind = "all", run: Run = Run()) -> ItemsetTree:
+def mine_partitioned(baskets: BasketFile, min_count: int, run: Run, *, memory: int, kind: Kind = "all") -> ItemsetTree:
     """Every itemset of `kind` in at least `min_count` baskets, from a file of any size, in canonical form (`union_trees`).
 
     Equal to `mine_itemsets` on all baskets at once, whatever the bound. Items below `min_count` are left out from the start,
@@ -121,7 +122,7 @@ def _anchored(tree: ItemsetTree, first: int) -> ItemsetTree:
 
 
 def count_pairs_partitioned(
-    baskets: BasketFile, *, memory: int, floors: Floors = Floors(), customers: bool = True, run: Run = Run()
+    baskets: BasketFile, run: Run, *, memory: int, floors: Floors = _NO_FLOORS, customers: bool = True
 ) -> Iterator[PairCounts]:
     """Every pair of products with the baskets that hold both, and the distinct `customers` behind them, pass by pass.
 
@@ -130,9 +131,9 @@ def count_pairs_partitioned(
     the next. Anonymous baskets are customers of their own, as in the file.
 
     `memory` (bytes, from 1 MiB up) is reckoned so: 12 bytes for each item occurrence gathered, 40 for each basket, and 16 for
-    each pair that a pass could give, were all its co-occurrences to meet in as few pairs as pass the floor. On top come 48 bytes
-    a product and thread, and about 24 MiB for the piece of the file being read, the pairs of a block under count and what the
-    interpreter takes. Cost: a read of the file a pass, and the counting itself, once.
+    each pair that a pass could give, at the most: no more than there are co-occurrences, divided by the floor. On top come 48
+    bytes a product and thread, and about 24 MiB for the piece of the file being read, the pairs of a block under count and what
+    the interpreter takes. Cost: a read of the file a pass, and the counting itself, once.
     Raises RequestError if one product's baskets and pairs exceed the bound, naming what they need.
     """
     surveyed = survey(baskets, floors.count, memory)

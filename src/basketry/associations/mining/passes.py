@@ -130,7 +130,7 @@ def anchor_ranges(
 
 
 def gathered_anchors(surveyed: Survey, first: int, last: int) -> tuple[Projection, Int32s]:
-    """The baskets with a rank in [first, last), cut to the ranks below `last`, and the customer of each: one read of the file."""
+    """The baskets with a rank in [first, last), cut to the ranks below `last`, and their customers: one read of the file."""
     n_items, n_baskets = _room(surveyed, _summed(surveyed.held), _summed(surveyed.baskets), first, last)
     room, customers = Projection(first, last, n_baskets, n_items), np.empty(n_baskets, dtype=np.int32)
     found = 0

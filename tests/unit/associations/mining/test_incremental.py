@@ -41,7 +41,9 @@ def test_an_update_is_mining_all_again(old, new, kept_at, asked, given_old, leas
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(incremental, "_LEAST", least)
         try:
-            after = update(before, Transactions.from_lists(new), asked, old=Transactions.from_lists(old) if given_old else None)
+            after = update(
+                before, Transactions.from_lists(new), asked, Run(), old=Transactions.from_lists(old) if given_old else None
+            )
         except RequestError:
             assert not given_old
             return
@@ -57,7 +59,7 @@ def test_a_downdate_is_mining_what_remains(data, baskets, kept_at, asked, given_
     rest = [basket for basket, away in zip(baskets, gone, strict=True) if not away]
     remaining = Transactions.from_lists(rest) if given_rest else None
     try:
-        after = downdate(mined_from(baskets, kept_at), Transactions.from_lists(removed), asked, remaining=remaining)
+        after = downdate(mined_from(baskets, kept_at), Transactions.from_lists(removed), asked, Run(), remaining=remaining)
     except RequestError:
         assert not given_rest
         return
@@ -77,19 +79,19 @@ def test_at_least_is_mining_at_a_higher_support(baskets, kept_at, asked):
 def test_a_margin_of_support_spares_the_old_baskets():
     old = [["bread", "butter"]] * 60 + [["tea"]] * 40
     kept = mined_from(old, 40)  # used at 60 of 100, kept at 40
-    after = update(kept, Transactions.from_lists([["tea", "honey"]] * 20), 60)  # t = 21 > 20 added
+    after = update(kept, Transactions.from_lists([["tea", "honey"]] * 20), 60, Run())  # t = 21 > 20 added
     assert rows(after) == (
         {frozenset(["bread"]): 60, frozenset(["butter"]): 60, frozenset(["bread", "butter"]): 60, frozenset(["tea"]): 60},
         120,
         60,
     )
     with pytest.raises(RequestError, match="only the old baskets can tell"):
-        update(kept, Transactions.from_lists([["tea", "honey"]] * 21), 60)
+        update(kept, Transactions.from_lists([["tea", "honey"]] * 21), 60, Run())
 
 
 def test_a_new_item_gets_the_next_code_and_may_emerge():
     old, new = [["a", "b"]] * 30, [["b", "0new"]] * 12
-    after = update(mined_from(old, 10), Transactions.from_lists(new), 12, old=Transactions.from_lists(old))
+    after = update(mined_from(old, 10), Transactions.from_lists(new), 12, Run(), old=Transactions.from_lists(old))
     assert after.names.to_list() == ["a", "b", "0new"]
     assert rows(after)[0][frozenset(["b", "0new"])] == 12
 
@@ -98,17 +100,17 @@ def test_the_wrong_baskets_or_kind_are_refused():
     kept = mined_from([["a", "b"]] * 30, 20)
     ten = Transactions.from_lists([["a"]] * 10)
     with pytest.raises(DataError, match="10 old baskets are given, and there are 30"):
-        update(kept, ten, 20, old=ten)
+        update(kept, ten, 20, Run(), old=ten)
     with pytest.raises(DataError, match="10 remaining baskets are given, and there are 20"):
-        downdate(kept, ten, 20, remaining=ten)
+        downdate(kept, ten, 20, Run(), remaining=ten)
     with pytest.raises(DataError, match="not among those that were mined"):
-        downdate(kept, Transactions.from_lists([["a"]] * 31), 20)
+        downdate(kept, Transactions.from_lists([["a"]] * 31), 20, Run())
     other = Transactions.from_lists([["c"]] * 30)
     with pytest.raises(DataError, match="frequent in the old baskets"):
-        update(kept, Transactions.from_lists([["c"]] * 20), 30, old=other)
+        update(kept, Transactions.from_lists([["c"]] * 20), 30, Run(), old=other)
     maximal = ItemsetTree(np.array([-1, 0], np.int32), np.array([0, 1], np.int32), np.array([0, 30], np.int32))
     with pytest.raises(DataError, match="not all frequent itemsets"):
-        update(MinedItemsets(maximal, kept.names, 30, 20), ten, 20)
+        update(MinedItemsets(maximal, kept.names, 30, 20), ten, 20, Run())
 
 
 @pytest.mark.parametrize("names", [["a", "Käse 🧀", ""], [3, 1, 2**40], []])
@@ -119,7 +121,7 @@ def test_a_kept_answer_comes_back_and_is_updated_as_the_first(tmp_path, names):
     back = MinedItemsets.from_state(read_arrays(tmp_path / "itemsets.safetensors"))
     assert rows(back) == rows(kept) and back.names.to_list() == kept.names.to_list()
     added = Transactions.from_lists(new)
-    assert rows(update(back, added, 26)) == rows(mined_from([*old, *new], 26))
+    assert rows(update(back, added, 26, Run())) == rows(mined_from([*old, *new], 26))
 
 
 @pytest.mark.parametrize(

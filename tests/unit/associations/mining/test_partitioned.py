@@ -17,6 +17,7 @@ from basketry.associations.mining import partitioned, passes
 from basketry.associations.mining.partitioned import count_pairs_partitioned, mine_partitioned
 from basketry.associations.mining.passes import Cost
 from basketry.core.errors import RequestError
+from basketry.core.protocols import Run
 from basketry.core.telemetry import attached
 from basketry.kernels.pairs import Annotations, Floors, count_pairs
 from basketry.store.basket_file import BasketFile, BasketPart, write_baskets
@@ -101,7 +102,7 @@ def test_equal_to_counting_by_hand_for_every_block_and_every_way(
         patch.setattr(partitioned, "_LEAST_LOCAL", least_local)
         patch.setattr(partitioned, "_CANDIDATE", candidate)
         tree = with_enough(
-            memory, lambda memory: mine_partitioned(on_disk(tmp_path, rows), min_count, memory=memory, kind=kind)
+            memory, lambda memory: mine_partitioned(on_disk(tmp_path, rows), min_count, Run(), memory=memory, kind=kind)
         )
     assert as_dict(tree) == by_hand(rows, min_count, kind)
     assert len(tree) == len(as_dict(tree))
@@ -118,7 +119,7 @@ def test_pairs_equal_counting_at_once(tmp_path, rows, count, groups, grouped, me
         patch.setattr(partitioned, "_PAIR", 1)
         file = on_disk(tmp_path, rows)
         found = with_enough(
-            memory, lambda memory: list(count_pairs_partitioned(file, memory=memory, floors=floors, customers=grouped))
+            memory, lambda memory: list(count_pairs_partitioned(file, Run(), memory=memory, floors=floors, customers=grouped))
         )
     whole = count_pairs(indptr, items, N_ITEMS, about=Annotations(customers if grouped else None), floors=floors)
     assert sorted(triple for part in found for triple in listed(part)) == sorted(listed(whole))
@@ -157,28 +158,29 @@ def test_each_way_is_taken_where_it_should(tmp_path, min_count, way):
     write_baskets(tmp_path / "b", [shop(12_000)], 40)
     file, ways = BasketFile.open(tmp_path / "b"), Ways()
     with attached(ways):
-        tree = mine_partitioned(file, min_count, memory=MIB)
+        tree = mine_partitioned(file, min_count, Run(), memory=MIB)
     assert ways.spans["mine_partitioned"].fields == {"way": way}
     assert ways.spans[f"mine_{way}"].total > 2
-    assert as_dict(tree) == as_dict(mine_partitioned(file, min_count, memory=1 << 30))
+    assert as_dict(tree) == as_dict(mine_partitioned(file, min_count, Run(), memory=1 << 30))
 
 
 def test_a_bound_that_cannot_hold_one_product_says_what_would(tmp_path):
     write_baskets(tmp_path / "b", [shop(60_000)], 40)
     with pytest.raises(RequestError, match="baskets with product") as error:
-        mine_partitioned(BasketFile.open(tmp_path / "b"), 2, memory=MIB)
+        mine_partitioned(BasketFile.open(tmp_path / "b"), 2, Run(), memory=MIB)
     needed = int(error.value.hint.split()[3])
-    assert mine_partitioned(BasketFile.open(tmp_path / "b"), 20_000, memory=needed)
+    assert mine_partitioned(BasketFile.open(tmp_path / "b"), 20_000, Run(), memory=needed)
     with pytest.raises(RequestError, match="too small to work in"):
-        mine_partitioned(BasketFile.open(tmp_path / "b"), 2, memory=MIB - 1)
+        mine_partitioned(BasketFile.open(tmp_path / "b"), 2, Run(), memory=MIB - 1)
     with pytest.raises(RequestError, match="min_count is 0"):
-        mine_partitioned(BasketFile.open(tmp_path / "b"), 0, memory=MIB)
+        mine_partitioned(BasketFile.open(tmp_path / "b"), 0, Run(), memory=MIB)
 
 
 CHILD = """
 import json, sys
 from pathlib import Path
 from basketry.associations.mining.partitioned import count_pairs_partitioned, mine_partitioned
+from basketry.core.protocols import Run
 from basketry.kernels.pairs import Floors
 from basketry.store.basket_file import BasketFile
 
@@ -192,9 +194,9 @@ file = BasketFile.open(path)
 if work == "whole":
     found = int(file.items.sum() + file.indptr.sum() + file.customers.sum() + file.days.sum()) and 1
 elif work == "pairs":
-    found = sum(len(part.a) for part in count_pairs_partitioned(file, memory=memory, floors=Floors(2)))
+    found = sum(len(part.a) for part in count_pairs_partitioned(file, Run(), memory=memory, floors=Floors(2)))
 else:
-    found = len(mine_partitioned(file, int(work), memory=memory))
+    found = len(mine_partitioned(file, int(work), Run(), memory=memory))
 print(json.dumps([found, status("VmHWM:") - before]))
 """
 
