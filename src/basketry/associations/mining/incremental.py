@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -16,7 +17,7 @@ from basketry.core.errors import DataError, RequestError
 from basketry.core.protocols import Run
 from basketry.core.telemetry import span
 from basketry.kernels.itemsets import count_itemsets, mine_itemsets
-from basketry.kernels.trees import Int32s, ItemsetTree
+from basketry.kernels.trees import Int32s, Int64s, ItemsetTree
 
 _LEAST: Final = 8  # baskets; itemsets mined at a lower count are mostly chance, and more than mining all again would find
 
@@ -63,8 +64,8 @@ def update(
     with span("update_itemsets", total=1, unit="update") as progress:
         if least < min(_LEAST, len(fresh) + 1):
             progress.note(way="again")
-            both = _both(recoded(_needed(old, least), fresh.names), fresh)
-            return _mined(both, fresh, count, run)
+            parts = [recoded(_needed(old, least), fresh.names).baskets, fresh.baskets]
+            return _mined(parts, fresh, count, run)
         counts = known.support + _counted(fresh, known, run)
         found = [recounted(known, counts, count)]
         if least <= len(fresh):
@@ -106,7 +107,7 @@ def downdate(
                     f"itemsets in {count} baskets are asked of itemsets mined at {mined.min_count}",
                     "give the remaining baskets, or mine at a lower support than you use",
                 )
-            return _mined(recoded(remaining, gone.names).baskets, gone, count, run)
+            return _mined([recoded(remaining, gone.names).baskets], gone, count, run)
         progress.note(way="removed")
         progress.advance()
     return MinedItemsets(recounted(known, left, count), gone.names, n, count)
@@ -138,21 +139,17 @@ def _counted(transactions: Transactions, tree: ItemsetTree, run: Run) -> Int32s:
     return count_itemsets(transactions.baskets.indptr, transactions.baskets.items, tree, threads=run.threads)
 
 
-def _mined(baskets: BasketMatrix, named: Transactions, count: int, run: Run) -> MinedItemsets:
-    tree = mine_itemsets(baskets.indptr, baskets.items, len(named.names), min_count=count, threads=run.threads)
-    return MinedItemsets(union_trees([tree]), named.names, len(baskets), count)
+def _mined(parts: Sequence[BasketMatrix], named: Transactions, count: int, run: Run) -> MinedItemsets:
+    rows = joined_rows(parts)
+    tree = mine_itemsets(*rows, len(named.names), min_count=count, threads=run.threads)
+    return MinedItemsets(union_trees([tree]), named.names, len(rows[0]) - 1, count)
 
 
-def _both(old: Transactions, fresh: Transactions) -> BasketMatrix:
-    """Old and added baskets behind one another; nothing but their items is kept true."""
-    x, y = old.baskets, fresh.baskets
-    return BasketMatrix(
-        np.concatenate([x.indptr, x.indptr[-1] + y.indptr[1:]]),
-        np.concatenate([x.items, y.items]),
-        np.concatenate([x.customers, y.customers]),
-        np.concatenate([x.days, y.days]),
-        max(x.n_products, y.n_products),
-    )
+def joined_rows(parts: Sequence[BasketMatrix]) -> tuple[Int64s, Int32s]:
+    """The items of several parts behind one another: indptr and items. Whose baskets they are, and when, is not kept."""
+    sizes = np.concatenate([np.empty(0, dtype=np.int64), *(part.sizes for part in parts)])
+    items = np.concatenate([np.empty(0, dtype=np.int32), *(part.items for part in parts)])
+    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), items
 
 
 def _all_of(mined: MinedItemsets) -> ItemsetTree:
