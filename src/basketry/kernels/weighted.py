@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -38,15 +39,14 @@ def weigh_pairs(indptr: Int64s, items: Int32s, n_items: int, weights: Floats) ->
     blocks, largest, _ = _blocks(index.work, (0, n_ranks), Floors())
     sums = ffi.new("weighed[]", n_ranks + 1)
     touched = np.empty(n_ranks + 1, dtype=np.int32)
-    codes = [np.empty(largest, dtype=np.int32) for _ in range(3)]
-    total = np.empty(largest)
-    parts: list[tuple[npt.NDArray[np.generic], ...]] = []
-    columns = (*(_pointer(column) for column in (touched, *codes)), _pointer(total))
+    kinds = (np.int32, np.int32, np.int32, np.float64)
+    columns: list[npt.NDArray[Any]] = [np.empty(largest, dtype=kind) for kind in kinds]
+    pointers = [_pointer(column) for column in (touched, *columns)]
+    parts = []
     for block in blocks:
-        found = lib.weigh_anchors(index.struct, *block, _pointer(weights), sums, *columns)
-        parts.append(tuple(column[:found].copy() for column in (*codes, total)))
-    whole = [np.concatenate(column) for column in zip(*parts, strict=True)] or [*codes, total]
-    return WeighedPairs(*whole)
+        found = lib.weigh_anchors(index.struct, *block, _pointer(weights), sums, *pointers)
+        parts.append([column[:found].copy() for column in columns])
+    return WeighedPairs(*(np.concatenate(column) for column in zip(*parts, strict=True)) if parts else columns)
 
 
 def weigh_itemsets(indptr: Int64s, items: Int32s, tree: ItemsetTree, weights: Floats) -> tuple[Int32s, Floats]:

@@ -13,7 +13,7 @@ import json
 import mmap
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from basketry.core.errors import DataError, StorageError
 from basketry.store import durable
-from basketry.store.sealed import MALFORMED, canonical
+from basketry.store.sealed import MALFORMED, Json, canonical
 
 if TYPE_CHECKING:
     import dataframely as dy
@@ -124,7 +124,7 @@ def write_baskets(path: Path, parts: Iterable[BasketPart], n_products: int) -> i
                 continue
             columns[0].write((part.indptr[1:] + n_items).astype("<i8").tobytes())
             for column, array in zip(columns[1:], (part.items, part.customers, part.days), strict=True):
-                column.write(np.ascontiguousarray(array, "<i4"))
+                column.write(memoryview(np.ascontiguousarray(array, "<i4")))
             n += len(part)
             n_items += int(part.indptr[-1])
             customer = int(part.customers[-1])
@@ -195,7 +195,7 @@ class _Shape:
             at += count * int(kind[2])
         return places
 
-    def bytes(self) -> int:
+    def length(self) -> int:
         """Length of the whole file."""
         _, kind, at, count = self.places()[-1]
         return _HEADER + at + count * int(kind[2])
@@ -206,7 +206,7 @@ class _Shape:
 
     def header(self, sha256: str) -> bytes:
         """The first bytes of the file: the header's length, its JSON, and blanks up to the arrays."""
-        entries = {
+        entries: Mapping[str, Json] = {
             name: {"dtype": _TYPES[kind], "shape": [count], "data_offsets": [at, at + count * int(kind[2])]}
             for name, kind, at, count in self.places()
         }
@@ -215,7 +215,7 @@ class _Shape:
         return (_HEADER - 8).to_bytes(8, "little") + text.ljust(_HEADER - 8)
 
 
-def _join(aside: Path, columns: list[IO[bytes]], shape: _Shape) -> None:
+def _join(aside: Path, columns: Sequence[IO[bytes]], shape: _Shape) -> None:
     """Put the columns behind one another, and before them the header, which is known last."""
     digest = shape.digest()
     with aside.open("wb") as whole:
@@ -235,7 +235,7 @@ def _proved(path: Path, stream: IO[bytes]) -> _Shape:
     try:
         known = json.loads(header[8:])["__metadata__"]
         shape = _Shape(*(int(known[name]) for name in ("n", "n_items", "n_products")))
-        if min(vars(shape).values()) < 0 or os.fstat(stream.fileno()).st_size != shape.bytes():
+        if min(vars(shape).values()) < 0 or os.fstat(stream.fileno()).st_size != shape.length():
             raise ValueError("its length is not that of its arrays")
         digest = shape.digest()
         while chunk := stream.read(_CHUNK):
