@@ -124,7 +124,7 @@ def write_baskets(path: Path, parts: Iterable[BasketPart], n_products: int) -> i
                 continue
             columns[0].write((part.indptr[1:] + n_items).astype("<i8").tobytes())
             for column, array in zip(columns[1:], (part.items, part.customers, part.days), strict=True):
-                column.write(memoryview(np.ascontiguousarray(array, "<i4")))
+                column.write(array.astype("<i4", copy=False).tobytes())
             n += len(part)
             n_items += int(part.indptr[-1])
             customer = int(part.customers[-1])

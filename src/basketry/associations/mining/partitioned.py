@@ -138,7 +138,8 @@ def count_pairs_partitioned(
     """
     surveyed = survey(baskets, floors.count, memory)
     met = (surveyed.held - surveyed.baskets) // floors.count
-    ranges = anchor_ranges(surveyed, _COUNTING, memory, lambda r: _PAIR * min(int(met[r]), r))
+    pairs = np.minimum(met, np.arange(len(met)))  # that each anchor can give
+    ranges = anchor_ranges(surveyed, _COUNTING, memory, _PAIR * pairs)
     with span("count_pairs_partitioned", total=len(ranges), unit="passes") as progress:
         for first, last in ranges:
             counts = _pass(surveyed, (first, last), floors, customers=customers, run=run)

@@ -9,8 +9,9 @@ are known exactly beforehand, from one survey of the file.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -100,15 +101,13 @@ def gathered_block(surveyed: Survey, first: int, last: int) -> Projection:
     return room
 
 
-def anchor_ranges(
-    surveyed: Survey, cost: Cost, memory: int, extra: Callable[[int], int] = lambda _: 0
-) -> list[tuple[int, int]]:
-    """Runs (first, last) of ranks, each of which costs at most `memory` bytes; `extra(r)` is what rank r costs besides.
+def anchor_ranges(surveyed: Survey, cost: Cost, memory: int, extra: Int64s | None = None) -> list[tuple[int, int]]:
+    """Runs (first, last) of ranks, each of which costs at most `memory` bytes; `extra` [r] is what each costs besides.
 
     Baskets that several anchors of a range share are counted for each of them, so the cost is a bound from above; it never
     exceeds that of all baskets cut to the ranks below `last`. Raises RequestError if one anchor alone costs more.
     """
-    more = _summed(np.array([extra(r) for r in range(len(surveyed.code))], dtype=np.int64))
+    more = _summed(np.zeros_like(surveyed.held) if extra is None else extra)
     held, baskets = _summed(surveyed.held), _summed(surveyed.baskets)
 
     def needed(first: int, last: int) -> int:
@@ -117,7 +116,7 @@ def anchor_ranges(
 
     ranges, first, end = [], 0, len(surveyed.code)
     while first < end:
-        last = bisect_right(range(end + 1), memory, lo=first + 1, key=lambda last, first=first: needed(first, last)) - 1
+        last = bisect_right(range(end + 1), memory, lo=first + 1, key=partial(needed, first)) - 1
         if last <= first:
             enough = max(needed(r, r + 1) for r in range(end))
             raise RequestError(
