@@ -23,10 +23,11 @@ from basketry.core.protocols import Run
 from basketry.core.telemetry import span
 from basketry.kernels.itemsets import Kind, count_itemsets, mine_itemsets
 from basketry.kernels.pairs import Annotations, Floors, PairCounts, count_pairs
+from basketry.kernels.projection import Projection
 from basketry.kernels.trees import ItemsetTree
 from basketry.store.basket_file import BasketFile
 
-_MINING: Final = Cost(item=24, basket=40)  # gathered ranks and offsets, and the kernel's own index of them
+_MINING: Final = Cost(item=16, basket=24)  # gathered ranks and offsets, and the kernel's own index of them
 _COUNTING: Final = Cost(item=12, basket=40)  # gathered ranks, and the kernel's baskets by rank and ranks by basket
 _NO_FLOORS: Final = Floors()
 _CANDIDATE: Final = 100  # bytes an itemset while candidates are united and counted
@@ -47,7 +48,7 @@ def mine_partitioned(baskets: BasketFile, min_count: int, run: Run, *, memory: i
       their half of the bound: there, chance makes more candidates than the answer has itemsets. The baskets that hold an
       item of the range are gathered, cut to items no rarer, and mined at `min_count`; what belongs to the range is exact.
 
-    `memory` (bytes, from 1 MiB up) is reckoned so: 24 bytes for each occurrence of a frequent item and 40 for each basket under
+    `memory` (bytes, from 1 MiB up) is reckoned so: 16 bytes for each occurrence of a frequent item and 24 for each basket under
     work, within half of it in the first way and all of it in the second; 100 for each candidate, within the other half. On top
     come the answer itself (some 100 bytes an itemset while it is put in order), 32 bytes a product, and about 16 MiB for the
     piece of the file being read and what the interpreter takes. Closed, maximal and generators are chosen from all itemsets
@@ -77,14 +78,14 @@ def _by_blocks(surveyed: Survey, min_count: int, memory: int, run: Run) -> Items
     local = [-(-min_count * size // n) for size in sizes]
     if len(parts) < 2 or min(local) < _LEAST_LOCAL:
         return None
-    candidates = union_trees([])
+    candidates, most = union_trees([]), memory // 2 // _CANDIDATE
     with span("mine_blocks", total=len(parts), unit="blocks") as progress:
         for (first, last), count in zip(parts, local, strict=True):
             block = gathered_block(surveyed, first, last)
-            found = mine_itemsets(block.indptr, block.items, len(surveyed.code), min_count=count, threads=run.threads)
+            found = _capped(block, len(surveyed.code), count, most, run)
             del block
-            candidates = union_trees([candidates, found])
-            if len(candidates) * _CANDIDATE > memory // 2:
+            candidates = candidates if found is None else union_trees([candidates, found])
+            if found is None or len(candidates) > most:
                 return None
             progress.advance()
     counts = np.zeros(len(candidates.parent), dtype=np.int64)
@@ -95,6 +96,14 @@ def _by_blocks(surveyed: Survey, min_count: int, memory: int, run: Run) -> Items
             del block
             progress.advance()
     return recounted(candidates, counts.astype(np.int32), min_count)
+
+
+def _capped(block: Projection, n_items: int, min_count: int, most: int, run: Run) -> ItemsetTree | None:
+    """The itemsets of a block, or None as soon as they are too many."""
+    try:
+        return mine_itemsets(block.indptr, block.items, n_items, min_count=min_count, max_itemsets=most, threads=run.threads)
+    except RequestError:
+        return None
 
 
 def _by_anchors(surveyed: Survey, min_count: int, memory: int, run: Run) -> ItemsetTree:
