@@ -88,9 +88,9 @@ class Ways:
     baskets,
     st.integers(1, 4),
     st.sampled_from(["all", "closed", "maximal", "generators"]),
-    st.integers(4, 40),
+    st.integers(400, 4000),
     st.sampled_from([0, 0, 0, 2, 100]),
-    st.sampled_from([0, 0, 1]),
+    st.sampled_from([1, 1, 50, 300]),
 )
 @settings(quick, max_examples=300)
 def test_equal_to_counting_by_hand_for_every_block_and_every_way(
@@ -98,7 +98,7 @@ def test_equal_to_counting_by_hand_for_every_block_and_every_way(
 ):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passes, "_LEAST", 1)
-        patch.setattr(partitioned, "_MINING", Cost(1, 1))
+        patch.setattr(partitioned, "_MINING", Cost(100, 100))
         patch.setattr(partitioned, "_LEAST_LOCAL", least_local)
         patch.setattr(partitioned, "_CANDIDATE", candidate)
         tree = with_enough(
