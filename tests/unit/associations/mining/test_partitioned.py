@@ -153,14 +153,16 @@ def shop(n, seed=0):
     )
 
 
-@pytest.mark.parametrize(("min_count", "way"), [(600, "blocks"), (60, "anchors")])
-def test_each_way_is_taken_where_it_should(tmp_path, min_count, way):
+@pytest.mark.parametrize(("min_count", "way", "begun"), [(600, "blocks", True), (60, "anchors", True), (40, "anchors", False)])
+def test_each_way_is_taken_where_it_should(tmp_path, min_count, way, begun):
+    """At 60 of 12,000 the blocks give too many candidates; at 40 they would be mined at fewer than 8 baskets."""
     write_baskets(tmp_path / "b", [shop(12_000)], 40)
     file, ways = BasketFile.open(tmp_path / "b"), Ways()
     with attached(ways):
         tree = mine_partitioned(file, min_count, Run(), memory=MIB)
     assert ways.spans["mine_partitioned"].fields == {"way": way}
     assert ways.spans[f"mine_{way}"].total > 2
+    assert ("mine_blocks" in ways.spans) == begun
     assert as_dict(tree) == as_dict(mine_partitioned(file, min_count, Run(), memory=1 << 30))
 
 
