@@ -50,6 +50,11 @@ class Projection:
         self._found = 0
 
     @property
+    def capacity(self) -> int:
+        """Baskets there is room for."""
+        return len(self._indptr) - 1
+
+    @property
     def indptr(self) -> Int64s:
         """Where each basket begins, int64 [n + 1]."""
         return self._indptr[: self._found + 1]
@@ -83,7 +88,7 @@ class Projection:
             ffi.from_buffer("int32_t[]", which, require_writable=True),
         )
         if taken < 0:
-            raise ValueError(f"more baskets or items than the {len(self._indptr) - 1} and {len(self._items)} there is room for")
+            raise ValueError(f"more baskets or items than the {self.capacity} and {len(self._items)} there is room for")
         self._found += taken
         return which[:taken]
 

@@ -70,6 +70,16 @@ def survey(file: BasketFile, min_count: int, memory: int) -> Survey:
     code = code[np.argsort(-frequency[code], kind="stable")]
     rank = np.full(file.n_products, -1, dtype=np.int32)
     rank[code] = np.arange(len(code), dtype=np.int32)
+    return _measured(file, pieces, code, rank)
+
+
+def headed(surveyed: Survey, head: int) -> Survey:
+    """The same file with no item rarer than the ranks below `head`: one read of it."""
+    rank = np.where(surveyed.rank < head, surveyed.rank, -1).astype(np.int32)
+    return _measured(surveyed.file, surveyed.pieces, surveyed.code[:head], rank)
+
+
+def _measured(file: BasketFile, pieces: tuple[tuple[int, int], ...], code: Int32s, rank: Int32s) -> Survey:
     held, baskets = np.zeros(len(code), dtype=np.int64), np.zeros(len(code), dtype=np.int64)
     kept, before = [], 0
     for part in _read(file, pieces, "measure_anchors"):
@@ -92,20 +102,30 @@ def blocks(surveyed: Survey, cost: Cost, memory: int) -> list[tuple[int, int]]:
     return [*found, (first, len(surveyed.pieces))] if surveyed.pieces else found
 
 
-def gathered_block(surveyed: Survey, first: int, last: int) -> Projection:
-    """The baskets of the pieces [first, last) as ranks; those that hold no ranked item are left out."""
+def gathered_block(surveyed: Survey, first: int, last: int) -> tuple[Projection, Int32s]:
+    """The baskets of the pieces [first, last) as ranks, and the customer of each; those without a ranked item are left out."""
     pieces = surveyed.pieces[first:last]
     room = Projection(0, len(surveyed.code), pieces[-1][1] - pieces[0][0], sum(surveyed.kept[first:last]))
-    for part in _read(surveyed.file, pieces, "gather_block"):
-        room.add(part.indptr, part.items, surveyed.rank)
-    return room
+    return room, _gathered(surveyed, pieces, room, "gather_block")
 
 
-def anchor_ranges(surveyed: Survey, cost: Cost, memory: int, extra: Int64s | None = None) -> list[tuple[int, int]]:
-    """Runs (first, last) of ranks, each of which costs at most `memory` bytes; `extra` [r] is what each costs besides.
+@dataclass(frozen=True)
+class Ranges:
+    """Runs (first, last) of ranks, each within the bound; the ranks below `head` are in none, for some of them exceed it alone.
+
+    `enough` is the bound, in bytes, at which no rank would.
+    """
+
+    head: int
+    runs: list[tuple[int, int]]
+    enough: int
+
+
+def anchor_ranges(surveyed: Survey, cost: Cost, memory: int, extra: Int64s | None = None) -> Ranges:
+    """Ranges of anchors that cost at most `memory` bytes each; `extra` [r] is what each rank costs besides.
 
     Baskets that several anchors of a range share are counted for each of them, so the cost is a bound from above; it never
-    exceeds that of all baskets cut to the ranks below `last`. Raises RequestError if one anchor alone costs more.
+    exceeds that of all baskets cut to the ranks below `last`.
     """
     more = _summed(np.zeros_like(surveyed.held) if extra is None else extra)
     held, baskets = _summed(surveyed.held), _summed(surveyed.baskets)
@@ -114,30 +134,33 @@ def anchor_ranges(surveyed: Survey, cost: Cost, memory: int, extra: Int64s | Non
         n_items, n_baskets = _room(surveyed, held, baskets, first, last)
         return cost.of(n_items, n_baskets) + int(more[last] - more[first])
 
-    ranges, first, end = [], 0, len(surveyed.code)
+    end = len(surveyed.code)
+    alone = [needed(r, r + 1) for r in range(end)]
+    head = 1 + max((r for r in range(end) if alone[r] > memory), default=-1)
+    runs, first = [], head
     while first < end:
         last = bisect_right(range(end + 1), memory, lo=first + 1, key=partial(needed, first)) - 1
-        if last <= first:
-            enough = max(needed(r, r + 1) for r in range(end))
-            raise RequestError(
-                f"{memory} bytes do not hold the {surveyed.baskets[first]} baskets with product {surveyed.code[first]}",
-                f"give at least {enough} bytes, or raise the least count",
-            )
-        ranges.append((first, last))
+        runs.append((first, last))
         first = last
-    return ranges
+    return Ranges(head, runs, max(alone, default=0))
 
 
 def gathered_anchors(surveyed: Survey, first: int, last: int) -> tuple[Projection, Int32s]:
     """The baskets with a rank in [first, last), cut to the ranks below `last`, and their customers: one read of the file."""
     n_items, n_baskets = _room(surveyed, _summed(surveyed.held), _summed(surveyed.baskets), first, last)
-    room, customers = Projection(first, last, n_baskets, n_items), np.empty(n_baskets, dtype=np.int32)
+    room = Projection(first, last, n_baskets, n_items)
+    return room, _gathered(surveyed, surveyed.pieces, room, "gather_anchors")
+
+
+def _gathered(surveyed: Survey, pieces: tuple[tuple[int, int], ...], room: Projection, name: str) -> Int32s:
+    """Fill the room from the pieces; the customer of each basket taken."""
+    customers = np.empty(room.capacity, dtype=np.int32)
     found = 0
-    for part in _read(surveyed.file, surveyed.pieces, "gather_anchors"):
+    for part in _read(surveyed.file, pieces, name):
         which = room.add(part.indptr, part.items, surveyed.rank)
         customers[found : found + len(which)] = part.customers[which]
         found += len(which)
-    return room, customers[:found]
+    return customers[:found]
 
 
 def _room(surveyed: Survey, held: Int64s, baskets: Int64s, first: int, last: int) -> tuple[int, int]:
@@ -151,12 +174,11 @@ def _summed(values: Int64s) -> Int64s:
 
 
 def _pieces(file: BasketFile, most: int) -> Iterator[tuple[int, int]]:
-    """Runs of baskets with at most `most` items and baskets, or one basket alone. Looks at a few pages of `indptr` each."""
-    first = 0
-    while first < len(file):
-        end = min(len(file), first + most)
-        last = bisect_right(range(end + 1), int(file.indptr[first]) + most, lo=first + 1, key=file.indptr.__getitem__) - 1
-        last = max(last, first + 1)
+    """Runs of whole customers with at most `most` items and baskets, or one customer more. Touches a few pages for each."""
+    first, n = 0, len(file)
+    while first < n:
+        reach = bisect_right(file.indptr, int(file.indptr[first]) + most, lo=first + 1, hi=min(n, first + most) + 1) - 1
+        last = bisect_right(file.customers, file.customers[max(reach, first + 1) - 1], lo=first, hi=n)
         yield first, last
         first = last
     file.forget()
