@@ -50,7 +50,7 @@ def mine_partitioned(baskets: BasketFile, min_count: int, run: Run, *, memory: i
     - *A pass for each range of anchors*, where the blocks would be mined at fewer than 8 baskets, or the candidates outgrow
       their half of the bound: there, chance makes more candidates than the answer has itemsets. The baskets that hold an
       item of the range are gathered, cut to items no rarer, and mined at `min_count`; what belongs to the range is exact. What
-      the few most frequent items make among themselves, if the baskets of one exceed the bound, is mined by blocks all the same.
+      the few most frequent items make among themselves, if the baskets of one exceed the bound, is mined by blocks still.
 
     `memory` (bytes, from 1 MiB up) is reckoned so: 16 bytes for each occurrence of a frequent item and 24 for each basket under
     work, within half of it in the first way and all of it in the second; 100 for each candidate, within the other half. On top
