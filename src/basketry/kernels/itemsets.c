@@ -5,7 +5,8 @@
    hence meets each itemset once, and rare anchors have few baskets.
 
    Sparse level (`anchor` in itemsets_search.inc): the anchor's baskets are walked and every co-item delivers a count; the walk
-   goes in steps of four over rows padded by four sentinels, which count into four dummies, so that it branches once a step.
+   goes in steps of eight over rows padded by eight sentinels, which count into eight dummies: most walks are one step, and
+   the branch at its end is foretold.
    Dense level (`dense`, `single`): the co-items that are frequent with the anchor become columns of bits over its baskets,
    word by word (a row of the matrix is 64 baskets by all columns), so that one item's bits meet all others' in vector registers.
    A child's baskets are squeezed together (pext); from 64 baskets down a column is one word.
@@ -27,7 +28,7 @@
 
 enum { KIND_ALL = 0, KIND_CLOSED = 1, KIND_MAXIMAL = 2, KIND_GENERATORS = 3 };
 enum { GOING = 0, STOPPED = 1, TOO_MANY = 2, NO_MEMORY = 9 };
-enum { PADS = 4, AHEAD = 8, WORD = 64, SLACK = 16, UNLIMITED = 1 << 30, MOST_PERFECT = 40, INSERTION_LIMIT = 32, CHUNK = 1 << 16, REVISIT = 96 };
+enum { PADS = 8, AHEAD = 8, WORD = 64, SLACK = 16, UNLIMITED = 1 << 30, MOST_PERFECT = 40, INSERTION_LIMIT = 32, CHUNK = 1 << 16, REVISIT = 96 };
 
 /* Itemsets as they are found. */
 typedef struct {

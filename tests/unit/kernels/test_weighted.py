@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from basketry.kernels import weighted
-from basketry.kernels.itemsets import count_itemsets, mine_itemsets
+from basketry.kernels.counting import count_itemsets
+from basketry.kernels.itemsets import mine_itemsets
 from basketry.kernels.pairs import count_pairs
 from basketry.kernels.trees import ItemsetTree
 from basketry.kernels.weighted import weigh_itemsets, weigh_pairs

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 from basketry.associations.baskets import BasketMatrix
 from basketry.associations.mining.itemsets import MinedItemsets, min_count
-from basketry.associations.mining.lookup import without
+from basketry.associations.mining.lookup import extended, located
 from basketry.associations.mining.names import recoded
 from basketry.associations.mining.transactions import Transactions
-from basketry.associations.mining.union import recounted, union_trees
+from basketry.associations.mining.union import recounted
 from basketry.core.errors import DataError, RequestError
 from basketry.core.protocols import Run
 from basketry.core.telemetry import span
-from basketry.kernels.itemsets import count_itemsets, mine_itemsets
+from basketry.kernels.counting import count_itemsets
+from basketry.kernels.itemsets import mine_itemsets
 from basketry.kernels.trees import Int32s, Int64s, ItemsetTree
 
+_MANY: Final = 0.25  # of the known: more unknown ones take longer to count in the old baskets than all to be mined
 _LEAST: Final = 8  # baskets; itemsets mined at a lower count are mostly chance, and more than mining all again would find
 
 
@@ -49,8 +52,8 @@ def update(
     of the added to reach c: those are mined at t, and what is not known among them is counted in the `old` baskets (Cheung,
     Han, Ng and Wong, ICDE 1996). Two things follow. The lower m below c, the higher t: keep what you mine at a lower support
     than you use ("pre-large", Hong, Wang and Tao, IDA 2001), and where t exceeds the number added the old baskets are not
-    needed at all. And where t is below 8, as it is for a fixed count and m = c, the added baskets are full of chance: then all
-    are mined again.
+    needed at all. And where t is below 8, as it is for a fixed count and m = c, the added baskets are full of chance: then, and
+    where the unknown are over a quarter as many as the known, all are mined again, which takes less time than counting them.
     `added` may name new items; they get the codes after the known. Old and added baskets count as distinct.
 
     Raises RequestError if `old` is needed and not given, DataError if it is not the baskets behind `mined`.
@@ -62,17 +65,18 @@ def update(
     count = min_count(min_support, n)
     least = count - mined.min_count + 1
     with span("update_itemsets", total=1, unit="update") as progress:
-        if least < min(_LEAST, len(fresh) + 1):
+        unknown = _unknown(fresh, known, least, run)
+        if unknown is None:
             progress.note(way="again")
             parts = [recoded(_needed(old, least), fresh.names).baskets, fresh.baskets]
             return _mined(parts, fresh, count, run)
-        counts = known.support + _counted(fresh, known, run)
-        found = [recounted(known, counts, count)]
-        if least <= len(fresh):
-            found.append(_emerged(fresh, known, (least, count), old, mined, run))
-        progress.note(way="added", least=least)
+        tree = recounted(known, known.support + _counted(fresh, known, run), count)
+        if len(unknown):
+            before = _counted(recoded(_needed(old, least), fresh.names), unknown, run)
+            tree, _ = extended(tree, _emerged(unknown, before, mined.min_count, count))
+        progress.note(way="added", unknown=len(unknown))
         progress.advance()
-    return MinedItemsets(union_trees(found), fresh.names, n, count)
+    return MinedItemsets(tree, fresh.names, n, count)
 
 
 def downdate(
@@ -113,26 +117,37 @@ def downdate(
     return MinedItemsets(recounted(known, left, count), gone.names, n, count)
 
 
-def _emerged(
-    fresh: Transactions, known: ItemsetTree, counts: tuple[int, int], old: Transactions | None, mined: MinedItemsets, run: Run
-) -> ItemsetTree:
-    """Itemsets that were not frequent before and are now."""
-    least, count = counts
+def _unknown(fresh: Transactions, known: ItemsetTree, least: int, run: Run) -> ItemsetTree | None:
+    """Itemsets of `least` of the new baskets that are not known; None if mining all again is less work than counting them."""
+    if least > len(fresh):
+        return known.keep(np.zeros(len(known.parent), dtype=np.bool_))
+    if least < _LEAST:
+        return None
     baskets = fresh.baskets
-    found = mine_itemsets(baskets.indptr, baskets.items, baskets.n_products, min_count=least, threads=run.threads)
-    unknown = union_trees([without(union_trees([found]), known)])
-    if not len(unknown):
-        return unknown
-    before = _counted(recoded(_needed(old, least), fresh.names), unknown, run)
-    if (before[unknown.support > 0] >= mined.min_count).any():
+    most = int(_MANY * len(known)) + 1000
+    try:
+        found = mine_itemsets(
+            *(baskets.indptr, baskets.items, baskets.n_products),
+            min_count=least,
+            max_itemsets=len(known) + most,
+            threads=run.threads,
+        )
+    except RequestError:
+        return None
+    unknown = found.keep(located(known, found) < 0)
+    return unknown if len(unknown) <= most else None
+
+
+def _emerged(unknown: ItemsetTree, before: Int32s, kept_at: int, count: int) -> ItemsetTree:
+    """Those of the unknown that are frequent now, by their counts in the old baskets, none of which may reach `kept_at`."""
+    new = unknown.support > 0
+    if (before[new] >= kept_at).any():
         raise DataError(
             "an itemset is frequent in the old baskets and not among those mined",
             'give all itemsets that were mined (kind "all") and the baskets they were mined from',
         )
     total = unknown.support + before
-    return ItemsetTree(
-        unknown.parent, unknown.item, np.where((unknown.support > 0) & (total >= count), total, 0).astype(np.int32)
-    )
+    return replace(unknown, support=total).keep(new & (total >= count))
 
 
 def _counted(transactions: Transactions, tree: ItemsetTree, run: Run) -> Int32s:
@@ -142,7 +157,7 @@ def _counted(transactions: Transactions, tree: ItemsetTree, run: Run) -> Int32s:
 def _mined(parts: Sequence[BasketMatrix], named: Transactions, count: int, run: Run) -> MinedItemsets:
     rows = joined_rows(parts)
     tree = mine_itemsets(*rows, len(named.names), min_count=count, threads=run.threads)
-    return MinedItemsets(union_trees([tree]), named.names, len(rows[0]) - 1, count)
+    return MinedItemsets(tree, named.names, len(rows[0]) - 1, count)
 
 
 def joined_rows(parts: Sequence[BasketMatrix]) -> tuple[Int64s, Int32s]:
@@ -153,11 +168,10 @@ def joined_rows(parts: Sequence[BasketMatrix]) -> tuple[Int64s, Int32s]:
 
 
 def _all_of(mined: MinedItemsets) -> ItemsetTree:
-    """The tree in canonical form. Raises DataError if it cannot hold all frequent itemsets, for a prefix is no member."""
-    tree = union_trees([mined.tree])
-    if len(tree) < len(tree.parent):
+    """The tree. Raises DataError if it cannot hold all frequent itemsets, for a prefix is no member."""
+    if len(mined.tree) < len(mined.tree.parent):
         raise DataError("these are not all frequent itemsets, but some kind of them", 'mine with kind "all" to keep up to date')
-    return tree
+    return mined.tree
 
 
 def _check_size(given: Transactions | None, n: int, word: str) -> None:

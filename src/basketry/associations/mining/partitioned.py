@@ -23,7 +23,8 @@ from basketry.associations.mining.union import recounted, union_trees
 from basketry.core.errors import RequestError
 from basketry.core.protocols import Run
 from basketry.core.telemetry import span
-from basketry.kernels.itemsets import Kind, count_itemsets, mine_itemsets
+from basketry.kernels.counting import count_itemsets
+from basketry.kernels.itemsets import Kind, mine_itemsets
 from basketry.kernels.pairs import Annotations, Floors, PairCounts, count_pairs
 from basketry.kernels.projection import Projection
 from basketry.kernels.trees import ItemsetTree
@@ -72,7 +73,7 @@ def mine_partitioned(baskets: BasketFile, min_count: int, run: Run, *, memory: i
         if tree is None:
             tree = _by_anchors(surveyed, min_count, memory, run)
         named = ItemsetTree(tree.parent, surveyed.code[tree.item], tree.support)
-        answer = condensed(named, kind, len(baskets))
+        answer = union_trees([condensed(named, kind, len(baskets))])
         progress.advance()
     return answer
 
@@ -128,7 +129,7 @@ def _by_anchors(surveyed: Survey, min_count: int, memory: int, run: Run) -> Item
             block, _ = gathered_anchors(surveyed, first, last)
             tree = mine_itemsets(block.indptr, block.items, last, min_count=min_count, threads=run.threads)
             del block
-            found.append(union_trees([_anchored(tree, first)]))
+            found.append(_anchored(tree, first))
             progress.advance()
     return union_trees(found)
 
@@ -141,13 +142,9 @@ def _too_little(memory: int, ranges: Ranges) -> RequestError:
 
 
 def _anchored(tree: ItemsetTree, first: int) -> ItemsetTree:
-    """The tree with those members alone that hold a rank of `first` or above: the others are not counted whole here."""
-    indptr, items = tree.flatten(tree.members)
-    rarest = items[indptr[1:] - 1] if len(items) else items
-    support = np.zeros_like(tree.support)
-    whole = tree.members[rarest >= first]
-    support[whole] = tree.support[whole]
-    return ItemsetTree(tree.parent, tree.item, support)
+    """Those members alone that hold a rank of `first` or above: the others are not counted whole here."""
+    indptr, items = tree.flatten(np.arange(len(tree.parent), dtype=np.int32))
+    return tree.keep(items[indptr[1:] - 1] >= first)
 
 
 def count_pairs_partitioned(

@@ -12,13 +12,14 @@ import polars as pl
 from basketry.associations.baskets import BasketMatrix
 from basketry.associations.mining.incremental import joined_rows
 from basketry.associations.mining.itemsets import MinedItemsets, min_count
-from basketry.associations.mining.lookup import located, without
+from basketry.associations.mining.lookup import extended, located
 from basketry.associations.mining.names import recoded
 from basketry.associations.mining.transactions import Transactions
-from basketry.associations.mining.union import recounted, union_trees
+from basketry.associations.mining.union import recounted
 from basketry.core.errors import RequestError
 from basketry.core.protocols import Run
-from basketry.kernels.itemsets import count_itemsets, mine_itemsets
+from basketry.kernels.counting import count_itemsets
+from basketry.kernels.itemsets import mine_itemsets
 from basketry.kernels.trees import Int32s, ItemsetTree
 
 _LEAST: Final = 8  # baskets; a block mined at a lower count gives more accidents than candidates
@@ -39,12 +40,12 @@ class SlidingItemsets:
 
     def begin(self) -> ItemsetWindow:
         """The empty window."""
-        return ItemsetWindow(self, pl.Series("item", [], dtype=pl.String), (), _NOTHING)
+        return ItemsetWindow(self, pl.Series("item", [], dtype=pl.String), (), _NOTHING, _NOTHING.support)
 
 
 @dataclass(frozen=True, eq=False)
 class _Block:
-    """One block: its baskets, the itemsets found in it, in canonical form, and the most baskets another can be in."""
+    """One block: its baskets, the itemsets found in it, and the most of them another can be in."""
 
     baskets: BasketMatrix
     found: ItemsetTree
@@ -63,13 +64,15 @@ class ItemsetWindow:
 
     Limits: the rule needs blocks of some 10 / min_support baskets. A smaller block is mined at 8 baskets, below which chance
     has the word; where the sum of the u_b then reaches the count asked for, `result` mines the window again. It is exact either
-    way. Memory: the baskets of the window and the trees of its blocks.
+    way. `holders` [m] is how many blocks found each node of `known`. Memory: the baskets of the window, the trees of its
+    blocks, and 16 bytes a node of `known`.
     """
 
     estimator: SlidingItemsets
     names: pl.Series
     held: tuple[_Block, ...]
     known: ItemsetTree
+    holders: Int32s
 
     @property
     def n_baskets(self) -> int:
@@ -82,13 +85,18 @@ class ItemsetWindow:
         block = _mined(coming.baskets, self._local(len(coming)), run)
         gone = self.held[: max(0, len(self.held) + 1 - self.estimator.blocks)]
         stay = self.held[len(gone) :]
-        counts = self.known.support + _counted((block,), self.known, run) - _counted(gone, self.known, run)
-        kept = _in_any(self.known, [each.found for each in (*stay, block)])
-        known = ItemsetTree(self.known.parent, self.known.item, np.where(kept, counts, 0).astype(np.int32))
-        fresh = union_trees([without(block.found, self.known)])
-        total = fresh.support + _counted(stay, fresh, run)
-        new = ItemsetTree(fresh.parent, fresh.item, np.where(fresh.support > 0, total, 0).astype(np.int32))
-        return replace(self, names=coming.names, held=(*stay, block), known=union_trees([known, new]))
+        known, n_known = self.known, len(self.known.parent)
+        tree, place = extended(known, block.found)
+        new = block.found.keep(place >= n_known)
+        counts = tree.support.copy()
+        counts[:n_known] += _counted((block,), known, run) - _counted(gone, known, run)
+        counts[n_known:] += _counted(stay, new, run)[new.support > 0]
+        holders = np.pad(self.holders, (0, len(counts) - n_known))
+        holders[place] += 1
+        for each in gone:
+            holders[located(tree, each.found)] -= 1
+        kept = replace(tree, support=counts).keep(holders > 0)
+        return replace(self, names=coming.names, held=(*stay, block), known=kept, holders=holders[holders > 0])
 
     def result(self, run: Run) -> MinedItemsets:
         """All frequent itemsets of the baskets in the window."""
@@ -97,7 +105,7 @@ class ItemsetWindow:
             tree = recounted(self.known, self.known.support, count)
         else:
             whole = joined_rows([block.baskets for block in self.held])
-            tree = union_trees([mine_itemsets(*whole, len(self.names), min_count=count, threads=run.threads)])
+            tree = mine_itemsets(*whole, len(self.names), min_count=count, threads=run.threads)
         return MinedItemsets(tree, self.names, self.n_baskets, count)
 
     def _local(self, n_baskets: int) -> int:
@@ -125,7 +133,7 @@ def _mined(baskets: BasketMatrix, count: int, run: Run) -> _Block:
     if count > len(baskets):
         return _Block(baskets, _NOTHING, len(baskets))
     tree = mine_itemsets(baskets.indptr, baskets.items, baskets.n_products, min_count=count, threads=run.threads)
-    return _Block(baskets, union_trees([tree]), count - 1)
+    return _Block(baskets, tree, count - 1)
 
 
 def _counted(blocks: Sequence[_Block], tree: ItemsetTree, run: Run) -> Int32s:
@@ -133,12 +141,3 @@ def _counted(blocks: Sequence[_Block], tree: ItemsetTree, run: Run) -> Int32s:
     for block in blocks:
         counts += count_itemsets(block.baskets.indptr, block.baskets.items, tree, threads=run.threads)
     return counts
-
-
-def _in_any(tree: ItemsetTree, trees: Sequence[ItemsetTree]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Whether each node is in any of the trees, all of which are canonical and hold every prefix."""
-    found = np.zeros(len(tree.parent), dtype=np.bool_)
-    for each in trees:
-        place = located(tree, each)
-        found[place[place >= 0]] = True
-    return found
