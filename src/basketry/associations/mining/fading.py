@@ -13,11 +13,13 @@ from basketry.associations.mining.decay import Clock, clock_of
 from basketry.associations.mining.itemsets import MinedItemsets
 from basketry.associations.mining.names import names_from_arrays, names_to_arrays, recoded
 from basketry.associations.mining.transactions import Transactions
-from basketry.kernels.trees import Int64s, ItemsetTree
+from basketry.kernels.trees import Int32s, Int64s, ItemsetTree
 from basketry.kernels.weighted import Floats, weigh_itemsets, weigh_pairs
 
 if TYPE_CHECKING:
     from basketry.core.protocols import Arrays
+
+_Columns = tuple[Int64s, "Int64s | Int32s", Floats]
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,11 @@ class FadedPairs:
         clock, scale = self.clock.seeing(baskets.days)
         weights = clock.weights(baskets.days)
         found = weigh_pairs(baskets.indptr, baskets.items, n_items, weights)
-        pairs, place = np.unique(np.concatenate([self.pairs, found.a.astype(np.int64) << 32 | found.b]), return_inverse=True)
-        known, new = place[: len(self.pairs)], place[len(self.pairs) :]
-        counts, sums = np.zeros(len(pairs), dtype=np.int64), np.zeros(len(pairs))
-        counts[known], sums[known] = self.counts, self.sums * scale
-        counts[new] += found.count
-        sums[new] += found.weight
+        met = found.a.astype(np.int64) << 32 | found.b
+        order = np.argsort(met)
+        pairs, counts, sums = _merged(
+            (self.pairs, self.counts, self.sums * scale), (met[order], found.count[order], found.weight[order])
+        )
         each = np.repeat(weights, baskets.sizes)
         more = n_items - len(self.item_counts)
         return replace(
@@ -121,6 +122,20 @@ class FadedPairs:
         clock, names = Clock.from_state(state), names_from_arrays(state)
         n_baskets, total = int(state["n_baskets"][0]), float(state["total"][0])
         return cls(clock, names, pairs, counts, sums, item_counts, item_sums, n_baskets, total)
+
+
+def _merged(known: _Columns, new: _Columns) -> _Columns:
+    """Two sets of pairs, each ascending, as one; counts and sums of a pair in both are added up."""
+    pairs, counts, sums = known
+    place = np.searchsorted(pairs, new[0])
+    met = np.flatnonzero(np.append(pairs, -1)[place] == new[0])
+    counts, sums = counts.copy(), sums.copy()
+    counts[place[met]] += new[1][met]
+    sums[place[met]] += new[2][met]
+    lacking = np.ones(len(place), dtype=np.bool_)
+    lacking[met] = False
+    at = place[lacking]
+    return np.insert(pairs, at, new[0][lacking]), np.insert(counts, at, new[1][lacking]), np.insert(sums, at, new[2][lacking])
 
 
 @dataclass(frozen=True)
