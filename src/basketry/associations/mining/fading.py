@@ -13,13 +13,13 @@ from basketry.associations.mining.decay import Clock, clock_of
 from basketry.associations.mining.itemsets import MinedItemsets
 from basketry.associations.mining.names import names_from_arrays, names_to_arrays, recoded
 from basketry.associations.mining.transactions import Transactions
-from basketry.kernels.trees import Int32s, Int64s, ItemsetTree
+from basketry.kernels.trees import Int64s, ItemsetTree
 from basketry.kernels.weighted import Floats, weigh_itemsets, weigh_pairs
 
 if TYPE_CHECKING:
     from basketry.core.protocols import Arrays
 
-_Columns = tuple[Int64s, "Int64s | Int32s", Floats]
+_Columns = tuple[Int64s, Int64s, Floats]
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class FadedPairs:
         met = found.a.astype(np.int64) << 32 | found.b
         order = np.argsort(met)
         pairs, counts, sums = _merged(
-            (self.pairs, self.counts, self.sums * scale), (met[order], found.count[order], found.weight[order])
+            (self.pairs, self.counts, self.sums * scale), (met[order], found.count[order].astype(np.int64), found.weight[order])
         )
         each = np.repeat(weights, baskets.sizes)
         more = n_items - len(self.item_counts)
@@ -135,7 +135,12 @@ def _merged(known: _Columns, new: _Columns) -> _Columns:
     lacking = np.ones(len(place), dtype=np.bool_)
     lacking[met] = False
     at = place[lacking]
-    return np.insert(pairs, at, new[0][lacking]), np.insert(counts, at, new[1][lacking]), np.insert(sums, at, new[2][lacking])
+    whole: _Columns = (
+        np.insert(pairs, at, new[0][lacking]),
+        np.insert(counts, at, new[1][lacking]),
+        np.insert(sums, at, new[2][lacking]),
+    )
+    return whole
 
 
 @dataclass(frozen=True)
