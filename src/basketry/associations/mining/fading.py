@@ -89,14 +89,14 @@ class FadedPairs:
         """One row a pair that weighs at least `min_weight` on the day `as_of` (default: the latest seen), heaviest first.
 
         `product_id`, `other_id` (names), `baskets` (count), `weight` (faded count), `support` (weight over that of all baskets)
-        and `lift` (of weights: w_ab w / (w_a w_b)). Raises RequestError for a day before the latest basket.
+        and `lift` (of weights: w_ab w / (w_a w_b); null where they have faded to nothing). Raises RequestError for a day before the latest basket.
         """
         fading = self.clock.fading(as_of)
         kept = np.flatnonzero(self.sums * fading >= min_weight)
         kept = kept[np.argsort(-self.sums[kept], kind="stable")]
         a, b = self.pairs[kept] >> 32, self.pairs[kept] & 0xFFFFFFFF
-        with np.errstate(divide="ignore", invalid="ignore"):  # what has faded to nothing has no lift
-            lift = self.sums[kept] * self.total / (self.item_sums[a] * self.item_sums[b])
+        with np.errstate(all="ignore"):  # what has faded to nothing has no lift
+            lift = (self.sums[kept] / self.item_sums[a]) * (self.total / self.item_sums[b])
         return pl.DataFrame(
             {
                 "product_id": self.names.gather(a),
@@ -104,7 +104,7 @@ class FadedPairs:
                 "baskets": self.counts[kept],
                 "weight": self.sums[kept] * fading,
                 "support": self.sums[kept] / self.total if len(kept) else self.sums[kept],
-                "lift": pl.Series(lift, dtype=pl.Float64).fill_nan(None),
+                "lift": pl.Series(np.where(np.isfinite(lift), lift, np.nan), dtype=pl.Float64).fill_nan(None),
             }
         )
 

@@ -8,7 +8,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from basketry.associations.baskets import BasketMatrix
@@ -41,6 +41,7 @@ def by_hand(rows, itemset, as_of, half_life):
 
 
 @given(st.lists(batch, min_size=1, max_size=4), half_lives, st.integers(0, 300), st.sampled_from([500.0, 3.0, 0.0]))
+@example([[(19000, set())], [(19359, {"a", "b"})]], 0.7, 0, 500.0)  # sums whose product would overflow
 @settings(max_examples=200, deadline=None)
 def test_pairs_in_any_parts_weigh_what_all_of_them_do(batches, half_life, later, largest):
     rows = [row for part in batches for row in part]
