@@ -89,7 +89,8 @@ class FadedPairs:
         """One row a pair that weighs at least `min_weight` on the day `as_of` (default: the latest seen), heaviest first.
 
         `product_id`, `other_id` (names), `baskets` (count), `weight` (faded count), `support` (weight over that of all baskets)
-        and `lift` (of weights: w_ab w / (w_a w_b); null where they have faded to nothing). Raises RequestError for a day before the latest basket.
+        and `lift` (of weights: w_ab w / (w_a w_b); null where they have faded to nothing).
+        Raises RequestError for a day before the latest basket.
         """
         fading = self.clock.fading(as_of)
         kept = np.flatnonzero(self.sums * fading >= min_weight)
