@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from basketry.app.notebook import Notebook
     from basketry.associations.mining.itemsets import Itemsets, MinedItemsets
-    from basketry.kernels.itemsets import Kind
+    from basketry.kernels.trees import Kind
 
 __version__: Final = "0.1.0"
 __all__ = ["__version__", "create", "mine", "open"]

@@ -66,7 +66,7 @@ def mine(shop: Shop, request: MineRequest) -> MineResult:
     from basketry.associations.mining.export import write_itemsets
     from basketry.associations.mining.itemsets import Itemsets
     from basketry.core.protocols import Run
-    from basketry.kernels.itemsets import KINDS
+    from basketry.kernels.trees import KINDS
 
     kind = checked(request.kind, KINDS, "kind")
     by = checked(request.order, ORDERS, "order")

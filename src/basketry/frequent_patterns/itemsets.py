@@ -13,8 +13,8 @@ from basketry.associations.mining import pandas_frames
 from basketry.core.errors import DataError, RequestError
 from basketry.frequent_patterns.marks import Marks
 from basketry.kernels.counting import count_itemsets
-from basketry.kernels.itemsets import Kind, Limits, mine_itemsets
-from basketry.kernels.trees import Int32s, Int64s
+from basketry.kernels.itemsets import Limits, mine_itemsets
+from basketry.kernels.trees import Int32s, Int64s, Kind
 
 if TYPE_CHECKING:
     import pandas as pd

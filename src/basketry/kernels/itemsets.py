@@ -5,26 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from basketry.core.errors import RequestError
 from basketry.kernels._kernels import ffi, lib
-from basketry.kernels.generators import only_generators
+from basketry.kernels.condense import condensed, only_generators
 from basketry.kernels.threads import in_threads
-from basketry.kernels.trees import Int32s, Int64s, ItemsetTree
+from basketry.kernels.trees import KINDS, Int32s, Int64s, ItemsetTree, Kind
 
 Floats = npt.NDArray[np.float64]
-Kind = Literal["all", "closed", "maximal", "generators"]
-KINDS: Final = ("all", "closed", "maximal", "generators")
 ISAS: Final = ("best", "plain", "avx2", "avx512")
 
 MOST: Final = 2**31 - 2**17  # itemsets that a tree can hold
 _LARGEST: Final = 2**31 - 2
 _TOO_MANY: Final = 2
 _NO_MEMORY: Final = 9
+_FEW: Final = 8  # item occurrences to an itemset from which all itemsets are few
 _REFUSALS: Final = {
     1: "indptr must start at 0, never fall and end at len(items); it breaks at basket {where}",
     2: "basket {where} holds an item outside [0, n_items)",
@@ -78,27 +77,49 @@ def mine_itemsets(
     Sources: Zaki 2000 (depth-first search over vertical bits), Uno, Kiyomi and Arimura 2004 (occurrence delivery), Lucchese,
     Orlando and Perego 2006 (closedness by witnesses), Liu, Hsu and Ma 1999 (`floors`).
     """
-    _check(indptr, items, n_items, limits, kind)
-    request, owners = _request(indptr, items, n_items, limits)
-    request.min_count = min(max(min_count, 1), _LARGEST)
-    request.kind = KINDS.index(kind)
-    request.isa = ISAS.index(isa)
-    request.threads = threads
-    request.max_itemsets = min(limits.max_itemsets, MOST)
-    tree = _mined(request)
-    if tree is None:
+    request = _request(indptr, items, n_items, min_count, kind, limits, threads, isa)
+    found = _of_kind(request, kind)
+    if found is None:
         raise _too_many(request)
-    del owners
-    return only_generators(tree) if kind == "generators" else tree
+    return found
 
 
-def _mined(request: Any) -> ItemsetTree | None:
+def mine_few_itemsets(
+    indptr: Int64s, items: Int32s, n_items: int, *, min_count: int, most: int, threads: int = 1
+) -> ItemsetTree | None:
+    """All frequent itemsets as `mine_itemsets` gives them, or None as soon as there are more than `most`."""
+    return _of_kind(_request(indptr, items, n_items, min_count, "all", Limits(max_itemsets=most), threads, "best"), "all")
+
+
+def _of_kind(request: _Request, kind: Kind) -> ItemsetTree | None:
+    """The itemsets of a kind, or None where there are more than `max_itemsets`."""
+    if kind in ("closed", "maximal") and (found := _sparsely(request, kind)) is not None:
+        return found
+    tree = _mined(request)
+    return only_generators(tree) if kind == "generators" and tree is not None else tree
+
+
+def _sparsely(request: _Request, kind: Kind) -> ItemsetTree | None:
+    """Closed or maximal itemsets chosen from among all, where those are few (as in most baskets of shops); else None.
+
+    Then looking for witnesses costs more than finding all: on the retail baskets twice as much.
+    """
+    wishes = request.struct
+    asked, most = wishes.kind, wishes.max_itemsets
+    wishes.kind, wishes.max_itemsets = KINDS.index("all"), max(wishes.nnz // _FEW, 1)
+    everything = _mined(request)
+    wishes.kind, wishes.max_itemsets = asked, most
+    found = condensed(everything, kind, wishes.n) if everything is not None else None
+    return found if found is not None and len(found.parent) <= most else None
+
+
+def _mined(request: _Request) -> ItemsetTree | None:
     """The tree, or None where there are more than `max_itemsets`."""
-    with _opened(request) as miner:
+    with _opened(request.struct) as miner:
         in_threads(
             "itemsets",
             lambda number: lib.itemsets_mine(miner, number),
-            request.threads,
+            request.struct.threads,
             stop=lambda: lib.itemsets_stop(miner),
             progress=lambda: _progress(miner),
         )
@@ -110,18 +131,17 @@ def _mined(request: Any) -> ItemsetTree | None:
         return _taken(miner)
 
 
-def _too_many(request: Any) -> RequestError:
+def _too_many(request: _Request) -> RequestError:
     """What to say, with the least doubling of the support that is few enough."""
-    asked = f"more than {request.max_itemsets:,} itemsets stand in at least {request.min_count} baskets"
-    if request.floors == ffi.NULL:
-        while request.min_count <= request.n // 2:
-            request.min_count *= 2
+    wishes = request.struct
+    asked = f"more than {wishes.max_itemsets:,} itemsets stand in at least {wishes.min_count} baskets"
+    if wishes.floors == ffi.NULL:
+        while wishes.min_count <= wishes.n // 2:
+            wishes.min_count *= 2
             fewer = _mined(request)
             if fewer is not None:
-                return RequestError(
-                    asked,
-                    f"min_support={request.min_count} gives {len(fewer):,}; or mine closed ones, or raise max_itemsets",
-                )
+                hint = f"min_support={wishes.min_count} gives {len(fewer):,}; or mine closed ones, or raise max_itemsets"
+                return RequestError(asked, hint)
     return RequestError(asked, "raise min_support, mine closed or maximal itemsets, limit their length, or raise max_itemsets")
 
 
@@ -167,8 +187,18 @@ def _check_relatives(start: Int64s, relatives: Int32s, n_items: int) -> None:
         raise ValueError("relatives must ascend within a row, and be each other's")
 
 
-def _request(indptr: Int64s, items: Int32s, n_items: int, limits: Limits) -> tuple[Any, tuple[object, ...]]:
-    request = ffi.new("itemset_request *")
+@dataclass(frozen=True)
+class _Request:
+    """The C struct, and what keeps its arrays alive."""
+
+    struct: Any
+    owners: tuple[object, ...]
+
+
+def _request(
+    indptr: Int64s, items: Int32s, n_items: int, min_count: int, kind: Kind, limits: Limits, threads: int, isa: str
+) -> _Request:
+    _check(indptr, items, n_items, limits, kind)
     arrays = {
         "indptr": ffi.from_buffer("int64_t[]", indptr),
         "items": ffi.from_buffer("int32_t[]", items),
@@ -177,11 +207,19 @@ def _request(indptr: Int64s, items: Int32s, n_items: int, limits: Limits) -> tup
         "relative_start": ffi.NULL if limits.relatives is None else ffi.from_buffer("int64_t[]", limits.relatives[0]),
         "relatives": ffi.NULL if limits.relatives is None else ffi.from_buffer("int32_t[]", limits.relatives[1]),
     }
-    for name, pointer in arrays.items():
-        setattr(request, name, pointer)
-    request.n, request.n_items, request.nnz = len(indptr) - 1, n_items, len(items)
-    request.budget, request.max_length = limits.budget, limits.max_length
-    return request, tuple(arrays.values())
+    numbers = {
+        "n": len(indptr) - 1,
+        "n_items": n_items,
+        "nnz": len(items),
+        "budget": limits.budget,
+        "max_length": limits.max_length,
+        "min_count": min(max(min_count, 1), _LARGEST),
+        "kind": KINDS.index(kind),
+        "isa": ISAS.index(isa),
+        "threads": threads,
+        "max_itemsets": min(limits.max_itemsets, MOST),
+    }
+    return _Request(ffi.new("itemset_request *", {**arrays, **numbers}), tuple(arrays.values()))
 
 
 @contextmanager

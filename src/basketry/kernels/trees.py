@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,8 @@ from basketry.kernels._kernels import ffi, lib
 Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+Kind = Literal["all", "closed", "maximal", "generators"]
+KINDS: Final = ("all", "closed", "maximal", "generators")
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from basketry.core.errors import RequestError
-from basketry.kernels.itemsets import ISAS, KINDS, Limits, mine_itemsets
-from basketry.kernels.trees import ItemsetTree
+from basketry.kernels.itemsets import ISAS, Limits, mine_itemsets
+from basketry.kernels.trees import KINDS, ItemsetTree
 
 Found = dict[frozenset[int], int]
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from basketry.associations.mining.transactions import Transactions
 from basketry.core.errors import RequestError
-from basketry.kernels.itemsets import Kind, Limits
-from basketry.kernels.trees import Int32s, Int64s, ItemsetTree
+from basketry.kernels.itemsets import Limits
+from basketry.kernels.trees import Int32s, Int64s, ItemsetTree, Kind
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]

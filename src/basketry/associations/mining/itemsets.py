@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import ceil
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 import polars as pl
@@ -21,13 +21,14 @@ from basketry.associations.mining.constraints import (
     satisfying,
 )
 from basketry.associations.mining.lists import lists
+from basketry.associations.mining.names import names_from_arrays, names_to_arrays
 from basketry.associations.mining.transactions import Transactions
-from basketry.core.errors import RequestError
-from basketry.kernels.itemsets import KINDS, MOST, Kind, Limits, mine_itemsets
-from basketry.kernels.trees import Int32s, ItemsetTree
+from basketry.core.errors import DataError, RequestError
+from basketry.kernels.itemsets import MOST, Limits, mine_itemsets
+from basketry.kernels.trees import KINDS, Int32s, ItemsetTree, Kind
 
 if TYPE_CHECKING:
-    from basketry.core.protocols import Run
+    from basketry.core.protocols import Arrays, Run
 
 _NOTHING: Final = ItemFacts()
 
@@ -118,6 +119,27 @@ class MinedItemsets:
 
     def __len__(self) -> int:
         return len(self.tree)
+
+    def state(self) -> Arrays:
+        """The arrays that hold all of it: the tree, `n_baskets` and `min_count` int64 [1], the names as uint8 or int64."""
+        tree = {"parent": self.tree.parent, "item": self.tree.item, "support": self.tree.support}
+        numbers = {"n_baskets": np.array([self.n_baskets]), "min_count": np.array([self.min_count])}
+        return {**tree, **numbers, **names_to_arrays(self.names)}
+
+    @classmethod
+    def from_state(cls, state: Arrays) -> Self:
+        """The itemsets back from `state`. Raises DataError if the arrays are none that `state` gives."""
+        try:
+            tree = ItemsetTree(*(state[name].astype(np.int32, copy=False) for name in ("parent", "item", "support")))
+            n_baskets, min_count = (int(state[name][0]) for name in ("n_baskets", "min_count"))
+            names = names_from_arrays(state)
+        except (KeyError, IndexError) as error:
+            raise DataError(f"no mined itemsets: {error} is missing", "give the arrays that state() gives") from error
+        m, nodes = len(tree.parent), np.arange(len(tree.parent))
+        whole = len(tree.item) == m == len(tree.support) and (tree.parent < nodes).all() and (tree.parent >= -1).all()
+        if not whole or (m and not (tree.item.min() >= 0 and tree.item.max() < len(names) and tree.support.min() >= 0)):
+            raise DataError("no mined itemsets: the arrays are no prefix tree", "give the arrays that state() gives")
+        return cls(tree, names, n_baskets, min_count)
 
     def named(self, nodes: Int32s) -> pl.Series:
         """The itemsets of `nodes` as a list column of names, in the order of their codes."""

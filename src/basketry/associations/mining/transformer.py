@@ -18,8 +18,7 @@ from basketry.associations.mining.rules import Rules
 from basketry.associations.mining.transactions import Transactions
 from basketry.core.errors import DataError, RequestError
 from basketry.core.protocols import Run
-from basketry.kernels.itemsets import Kind
-from basketry.kernels.trees import Int32s, ItemsetTree
+from basketry.kernels.trees import Int32s, ItemsetTree, Kind
 
 FEATURES: Final = ("itemsets", "rules")
 _CELLS: Final = 20_000_000  # counts of a block of baskets held at a time: some 250 MB at the worst
