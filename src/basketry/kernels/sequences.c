@@ -89,6 +89,12 @@ int64_t fill_sequences(int64_t n, const int64_t *starts, const int64_t *elements
     return kept;
 }
 
+/* The twins of items that follow stand behind those of items that join. */
+static inline int32_t *later_twins(const sequence_miner *m)
+{
+    return m->twins ? m->twins + 2 * m->n_ranks : NULL;
+}
+
 static inline int64_t entry(const sequence_miner *m, int64_t end)
 {
     int32_t e = m->ends[end];
@@ -108,7 +114,7 @@ static inline __attribute__((always_inline)) void meet(sequence_miner *m, sequen
             *n_touched += t->count == 0;
             t->count++;
             if (m->twins) {
-                int32_t *twin = m->twins + 2 * (x + (tallies == m->following ? m->n_ranks : 0));
+                int32_t *twin = (tallies == m->joining ? m->twins : later_twins(m)) + 2 * x;
                 twin[0] += sequence & 1;
                 twin[1] += (sequence & 1) && t->last == sequence - 1;
             }
@@ -320,13 +326,14 @@ static void forget(sequence_tally *tallies, int32_t *twins, const int32_t *touch
 }
 
 /* Keep of `touched` the items that are to be followed; returns how many. */
-static int64_t select_items(const sequence_miner *m, const sequence_tally *tallies, const int32_t *touched, int64_t n,
-                            int32_t *chosen)
+static int64_t select_items(const sequence_miner *m, const sequence_tally *tallies, const int32_t *twins,
+                            const int32_t *touched, int64_t n, int32_t *chosen)
 {
     int64_t k = 0;
     for (int64_t i = 0; i < n; i++) {
-        chosen[k] = touched[i];
-        k += tallies[touched[i]].count >= m->min_count;
+        int32_t x = touched[i];
+        chosen[k] = x;
+        k += tallies[x].count - (twins ? twins[2 * x + 1] : 0) >= m->min_count;
     }
     qsort(chosen, (size_t)k, sizeof *chosen, by_code);
     return k;
@@ -343,6 +350,11 @@ static void put(sequence_miner *m, const pending_pattern *p, const int32_t *chos
         m->node_item[node] = chosen[i];
         m->node_support[node] = t->count;
         m->node_joins[node] = (uint8_t)joins;
+        if (m->twins) {
+            const int32_t *twin = (joins ? m->twins : later_twins(m)) + 2 * chosen[i];
+            m->node_odd[node] = twin[0];
+            m->node_both[node] = twin[1];
+        }
         t->cursor = (int32_t)m->ends_used;
         m->pending[m->pending_used++] = (pending_pattern){
             m->ends_used, 0, 0, 0, (int32_t)node, chosen[i], joins, p->length + 1, p->elements + !joins, 0};
@@ -362,11 +374,6 @@ static void put_guided(sequence_miner *m, const pending_pattern *p)
         m->node_support[node] = t->count;
         if (t->count == 0)
             continue;
-        if (m->twins) {
-            const int32_t *twin = m->twins + 2 * (x + (joins ? 0 : m->n_ranks));
-            m->node_odd[node] = twin[0];
-            m->node_both[node] = twin[1];
-        }
         t->cursor = (int32_t)m->ends_used;
         m->pending[m->pending_used++] = (pending_pattern){
             m->ends_used, 0, 0, 0, node, x, joins, p->length + 1, p->elements + !joins, 0};
@@ -431,8 +438,8 @@ static int extend(sequence_miner *m, int64_t *read)
         joining = n_joining;
         following = n_following;
     } else {
-        joining = select_items(m, m->joining, m->touched_joining, n_joining, joint);
-        following = select_items(m, m->following, m->touched_following, n_following, later);
+        joining = select_items(m, m->joining, m->twins, m->touched_joining, n_joining, joint);
+        following = select_items(m, m->following, later_twins(m), m->touched_following, n_following, later);
     }
     int status = DONE;
     if (joining + following > 0) {
@@ -460,7 +467,7 @@ static int extend(sequence_miner *m, int64_t *read)
         m->pending_used--;
     }
     forget(m->joining, m->twins, m->touched_joining, n_joining);
-    forget(m->following, m->twins ? m->twins + 2 * m->n_ranks : NULL, m->touched_following, n_following);
+    forget(m->following, later_twins(m), m->touched_following, n_following);
     return status;
 }
 
@@ -510,7 +517,7 @@ int plant_patterns(sequence_miner *m)
     if (m->guide)
         chosen = m->touched_following;
     else
-        k = select_items(m, m->following, m->touched_following, n, chosen);
+        k = select_items(m, m->following, later_twins(m), m->touched_following, n, chosen);
     int status = room(m, k, ends_of(m->following, chosen, k), 0, k);
     if (status == DONE) {
         if (m->guide)
@@ -520,7 +527,7 @@ int plant_patterns(sequence_miner *m)
         sow(m, rows, &n, 1);
         settle(m, 0, rows, (int32_t)m->n_ranks);
     }
-    forget(m->following, m->twins ? m->twins + 2 * m->n_ranks : NULL, m->touched_following, n);
+    forget(m->following, later_twins(m), m->touched_following, n);
     return status;
 }
 

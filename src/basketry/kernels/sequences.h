@@ -32,8 +32,10 @@ typedef struct {
    of the same item before it in its sequence, -1 if there is none. sequence and clock have one entry an element.
    Ends: see sequences.c; starts (NULL without a window) are the elements where their latest embeddings begin.
    Guide (NULL while mining): the children of node i of a given tree are guide[guide_start[i + 1] .. guide_start[i + 2]); its
-   parent, item and joins are read, its counts written. odd and both: of the sequences, those with an odd number, and those
-   whose even twin just before holds the pattern too. */
+   parent, item and joins are read, its support written.
+   Twins (NULL without them; two numbers an item, joining ones first): sequences 2i and 2i + 1 are one, looked at in two ways.
+   node_odd counts those of odd number, node_both those of odd number whose even twin holds the pattern too, and min_count is
+   of pairs in which either does. */
 typedef struct {
     int32_t *item;
     int32_t *link;

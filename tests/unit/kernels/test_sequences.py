@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from basketry.core.errors import RequestError
 from basketry.kernels import sequences
-from basketry.kernels.sequences import Limits, SequenceRows, SequenceTree, count_both_ways, count_sequences, mine_sequences
+from basketry.kernels.sequence_rows import Limits, SequenceRows, SequenceTree
+from basketry.kernels.sequences import count_sequences, mine_both_ways, mine_sequences
 
 N_ITEMS = 4
 DATABASE = ("a abc ac d cf", "ad c bc ae", "ef ab df c b", "e g af c b c")  # Pei et al. 2001, table 1
@@ -151,15 +152,24 @@ def test_patterns_without_limits_equal_a_count_by_hand(database, min_count, kind
 def test_counting_given_patterns_equals_a_count_by_hand(database, other, limit):
     tree = mine_sequences(rows_of(database), min_count=1, kind="closed", limits=limit)
     limit = Limits(limit.min_gap, limit.max_gap, limit.window)
-    forward, backward = counted_by_hand(other, limit), counted_by_hand([run_back(each) for each in other], limit)
+    forward = counted_by_hand(other, limit)
     every = np.arange(len(tree.parent), dtype=np.int32)
     support = count_sequences(rows_of(other), tree, limits=limit)
     assert as_dict(tree, support, every) == {pattern: forward[pattern] for pattern in as_dict(tree, support, every)}
-    twins = count_both_ways(rows_of(other), tree, limits=limit)
-    assert np.array_equal(twins.forward, support)
-    assert all(backward[pattern] == n for pattern, n in as_dict(tree, twins.backward, every).items())
-    both = Counter(pattern for each in other for pattern in held(each, limit) & held(run_back(each), limit))
-    assert all(both[pattern] == n for pattern, n in as_dict(tree, twins.both, every).items())
+
+
+@settings(max_examples=150, deadline=None)
+@given(worlds, st.integers(1, 3), limits)
+def test_both_ways_equal_a_count_by_hand(database, min_count, limit):
+    tree, twins = mine_both_ways(rows_of(database), min_count=min_count, limits=limit)
+    ways = [(held(each, limit), held(run_back(each), limit)) for each in database]
+    forward, backward, both, either = (
+        Counter(pattern for way in ways for pattern in choose(*way))
+        for choose in (lambda f, b: f, lambda f, b: b, set.intersection, set.union)
+    )
+    assert as_dict(tree) == {pattern: n for pattern, n in either.items() if n >= min_count}
+    for counts, column in ((forward, twins.forward), (backward, twins.backward), (both, twins.both)):
+        assert all(counts[pattern] == n for pattern, n in as_dict(tree, column).items())
 
 
 def run_back(sequence):
