@@ -20,6 +20,7 @@
 
 enum { DONE = 0, PAUSED = 1, ROOM_NODES = 2, ROOM_ENDS = 3, ROOM_ROWS = 4, ROOM_PENDING = 5 };
 enum { REFUSED_STARTS = 1, REFUSED_ELEMENTS = 2, REFUSED_ITEM = 3, REFUSED_ORDER = 4, REFUSED_CLOCK = 5 };
+enum { EQUAL = 0, ANY = 1, NEAR = 2 };
 enum { NOWHERE = -2 };
 
 static const sequence_tally EMPTY = {0, 0, INT32_MIN, -1};
@@ -575,10 +576,18 @@ static void lose_each(const int64_t *child_start, const int32_t *children, const
     below[depth] = depth > 0 ? path[depth - 1] : -1;
 }
 
-void cover_sequences(int64_t first, int64_t last, const int64_t *child_start, const int32_t *children, const int32_t *item,
-                     const int32_t *support, const uint8_t *joins, int any, int contiguous, int32_t *shorter, int32_t *path,
-                     int64_t *turn, uint8_t *covered)
+static int64_t mark(uint8_t *marked, int32_t node)
 {
+    int64_t fresh = !marked[node];
+    marked[node] = 1;
+    return fresh;
+}
+
+int64_t mark_sequences(int64_t first, int64_t last, const int64_t *child_start, const int32_t *children, const int32_t *item,
+                       const int32_t *support, const uint8_t *joins, int how, int32_t floor, int contiguous, int32_t *shorter,
+                       int32_t *path, int64_t *turn, uint8_t *marked)
+{
+    int64_t fresh = 0;
     for (int64_t root = first; root < last; root++) {
         int64_t depth = 0;
         turn[0] = root;
@@ -591,13 +600,21 @@ void cover_sequences(int64_t first, int64_t last, const int64_t *child_start, co
             int32_t node = path[depth] = children[turn[depth]++];
             int32_t *below = shorter + depth * (depth + 1) / 2;
             lose_each(child_start, children, item, joins, contiguous, path, depth, below - depth, below);
-            for (int64_t d = 0; d <= depth; d++)
-                if (below[d] >= 0 && (any || support[below[d]] == support[node]))
-                    covered[below[d]] = 1;
+            for (int64_t d = 0; d <= depth; d++) {
+                int32_t other = below[d];
+                if (other < 0)
+                    continue;
+                int32_t apart = support[other] - support[node];
+                if (how == NEAR && (marked[other] || (apart > 0 && apart < floor)))
+                    fresh += mark(marked, node);
+                else if (how == ANY || (how == EQUAL && apart == 0))
+                    fresh += mark(marked, other);
+            }
             depth++;
             turn[depth] = child_start[node + 1];
         }
     }
+    return fresh;
 }
 
 void keep_ways(int64_t m, const int32_t *parent, uint8_t *kept)

@@ -101,13 +101,15 @@ int extend_patterns(sequence_miner *miner, int64_t budget);
 /* Items and elements of each node's pattern. */
 void measure_sequences(int64_t m, const int32_t *parent, const uint8_t *joins, int32_t *length, int32_t *elements);
 
-/* Mark in `covered` the patterns that another pattern, one item longer, makes superfluous: of equal support, or (any) of any.
+/* Mark patterns by comparing each with those one item shorter. EQUAL (0) and ANY (1): the shorter one is marked, where its
+   support is the same, or in any case. NEAR (2): the longer one is marked, where its support is below the other's by less than
+   `floor`, or the other is marked. Returns how many marks are new.
    Walks the subtrees of the roots children[first .. last); children of node i are children[child_start[i + 1] ..
    child_start[i + 2]), members of the last element first, each in the order of items. contiguous: only items whose loss leaves
    no gap are taken away. shorter: scratch for depth (depth + 1) / 2 nodes; path and turn: scratch [depth + 1]. */
-void cover_sequences(int64_t first, int64_t last, const int64_t *child_start, const int32_t *children, const int32_t *item,
-                     const int32_t *support, const uint8_t *joins, int any, int contiguous, int32_t *shorter, int32_t *path,
-                     int64_t *turn, uint8_t *covered);
+int64_t mark_sequences(int64_t first, int64_t last, const int64_t *child_start, const int32_t *children, const int32_t *item,
+                       const int32_t *support, const uint8_t *joins, int how, int32_t floor, int contiguous, int32_t *shorter,
+                       int32_t *path, int64_t *turn, uint8_t *marked);
 
 /* kept [m]: also the nodes on the way to kept ones. */
 void keep_ways(int64_t m, const int32_t *parent, uint8_t *kept);

@@ -27,10 +27,11 @@ SequenceKind = Literal["all", "closed", "maximal"]
 SEQUENCE_KINDS: Final = ("all", "closed", "maximal")
 
 _BUDGET = 1 << 22  # row entries read between two chances to stop: some ten milliseconds
-_COVERED = 64  # subtrees of the first level looked through between two chances to stop
+_MARKED = 64  # subtrees of the first level walked between two chances to stop
 _ROOM = 1 << 16  # nodes, ends and pending patterns reserved at first
 _SPARE = 2  # and so many times the data, for ends and for narrowed rows
 _MAX_PATTERNS: Final = 20_000_000
+_EQUAL, _ANY, _NEAR = 0, 1, 2
 _PAUSED, _NODES, _ENDS, _ROWS, _PENDING = 1, 2, 3, 4, 5
 
 
@@ -68,7 +69,7 @@ def mine_sequences(
     search.run()
     parent, item, support, joins = (search.arrays[name][: search.miner.nodes_used] for name in columns)
     tree = SequenceTree(parent, code[item] if len(item) else item, support, joins)
-    return tree if kind == "all" else _uncovered(tree, kind == "maximal", limits.max_gap is not None)
+    return thin_sequences(tree, kind, limits=limits)
 
 
 def count_sequences(rows: SequenceRows, tree: SequenceTree, *, limits: Limits = UNLIMITED) -> Int32s:
@@ -281,33 +282,68 @@ class _Search:
             self._hold({name: longer})
 
 
-def _uncovered(tree: SequenceTree, any_support: bool, contiguous: bool) -> SequenceTree:
-    """The tree without the patterns that a longer one covers, and without nodes that lead nowhere."""
-    m = len(tree.parent)
-    if not m:
+def thin_sequences(tree: SequenceTree, kind: SequenceKind, *, limits: Limits = UNLIMITED) -> SequenceTree:
+    """The closed or the maximal patterns of a tree that holds all; see `mine_sequences`."""
+    if kind == "all" or not len(tree.parent):
         return tree
-    depth = int(tree.lengths.max())
-    child_start, children = tree.children
-    covered = np.zeros(m, dtype=np.uint8)
-    scratch = (
-        np.empty(depth * (depth + 1) // 2 + depth + 1, dtype=np.int32),
-        np.empty(depth + 2, dtype=np.int32),
-        np.empty(depth + 2, dtype=np.int64),
-    )
-    arrays = [pointer(array) for array in (child_start, children, tree.item, tree.support, tree.joins)]
-    roots = int(child_start[1])
-    for first in range(0, roots, _COVERED):
-        lib.cover_sequences(
-            first, min(first + _COVERED, roots), *arrays, any_support, contiguous, *map(pointer, (*scratch, covered))
-        )
-    kept = 1 - covered
-    lib.keep_ways(m, pointer(tree.parent), pointer(kept))
-    on_the_way = kept.astype(np.bool_)
-    number = np.cumsum(on_the_way) - 1
-    parent = tree.parent[on_the_way]
+    covered = _Marks(tree, limits.max_gap is not None)
+    covered.mark(_EQUAL if kind == "closed" else _ANY)
+    return only_sequences(tree, covered.marked == 0)
+
+
+def near_sequences(tree: SequenceTree, floor: int, *, limits: Limits = UNLIMITED) -> npt.NDArray[np.bool_]:
+    """Which patterns of a tree that holds all must be withheld lest counts tell of a group smaller than `floor`; bool [m].
+
+    The sequences that hold a pattern and not one of an item more are a group, whose size two counts tell. A pattern is marked
+    where that difference to any pattern one item shorter lies between 0 and `floor`, and where a shorter one is marked: then
+    counts of any two patterns left, the one within the other, are equal or at least `floor` apart.
+    """
+    if not len(tree.parent):
+        return np.zeros(0, dtype=np.bool_)
+    near = _Marks(tree, limits.max_gap is not None)
+    while near.mark(_NEAR, floor):
+        pass
+    return near.marked != 0
+
+
+def only_sequences(tree: SequenceTree, chosen: npt.NDArray[np.bool_]) -> SequenceTree:
+    """The tree with the nodes `chosen` [m] as its members, and without nodes that lead to none."""
+    kept = (chosen & (tree.support > 0)).astype(np.uint8)
+    member = kept.astype(np.bool_)
+    lib.keep_ways(len(kept), pointer(tree.parent), pointer(kept))
+    way = kept.astype(np.bool_)
+    number = np.cumsum(way) - 1
+    parent = tree.parent[way]
     return SequenceTree(
         np.where(parent >= 0, number[parent], -1).astype(np.int32),
-        tree.item[on_the_way],
-        np.where(covered, 0, tree.support)[on_the_way].astype(np.int32),
-        tree.joins[on_the_way],
+        tree.item[way],
+        np.where(member, tree.support, 0)[way].astype(np.int32),
+        tree.joins[way],
     )
+
+
+class _Marks:
+    """Marks on the nodes of a tree, made by comparing patterns with those one item shorter."""
+
+    def __init__(self, tree: SequenceTree, contiguous: bool) -> None:
+        depth = int(tree.lengths.max())
+        child_start, children = tree.children
+        self._roots = int(child_start[1])
+        self._contiguous = contiguous
+        self._tree = [pointer(array) for array in (child_start, children, tree.item, tree.support, tree.joins)]
+        scratch = (
+            np.empty((depth + 1) * (depth + 2) // 2, dtype=np.int32),
+            np.empty(depth + 2, dtype=np.int32),
+            np.empty(depth + 2, dtype=np.int64),
+        )
+        self.marked = np.zeros(len(tree.parent), dtype=np.uint8)
+        self._scratch = [pointer(array) for array in (*scratch, self.marked)]
+
+    def mark(self, how: int, floor: int = 0) -> int:
+        """One walk over the tree; returns how many marks are new. Between some subtrees an interrupt is heard."""
+        return sum(
+            lib.mark_sequences(
+                first, min(first + _MARKED, self._roots), *self._tree, how, floor, self._contiguous, *self._scratch
+            )
+            for first in range(0, self._roots, _MARKED)
+        )

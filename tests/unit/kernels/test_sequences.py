@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from basketry.core.errors import RequestError
 from basketry.kernels import sequences
 from basketry.kernels.sequence_rows import Limits, SequenceRows, SequenceTree
-from basketry.kernels.sequences import count_sequences, mine_both_ways, mine_sequences
+from basketry.kernels.sequences import count_sequences, mine_both_ways, mine_sequences, near_sequences, only_sequences
 
 N_ITEMS = 4
 DATABASE = ("a abc ac d cf", "ad c bc ae", "ef ab df c b", "e g af c b c")  # Pei et al. 2001, table 1
@@ -176,6 +176,22 @@ def run_back(sequence):
     return [(-time, items) for time, items in reversed(sequence)]
 
 
+@settings(max_examples=150, deadline=None)
+@given(worlds, st.integers(2, 4))
+def test_counts_that_tell_of_a_small_group_are_marked(database, floor):
+    tree = mine_sequences(rows_of(database), min_count=1)
+    near = near_sequences(tree, floor)
+    left = as_dict(only_sequences(tree, ~near))
+    for one, n in left.items():
+        for other, k in left.items():
+            if one != other and within(one, other):
+                assert n - k == 0 or n - k >= floor
+    every = as_dict(tree)
+    for pattern in set(every) - set(left):
+        shorter = [each for each in one_shorter(pattern, contiguous=False) if each]
+        assert any(each not in left or 0 < every[each] - every[pattern] < floor for each in shorter)
+
+
 @given(worlds)
 def test_running_backwards_twice_is_running_forwards(database):
     rows = rows_of(database)
@@ -235,7 +251,7 @@ def test_room_grown_again_and_again_changes_nothing(monkeypatch, size):
     reference, limited = mine_sequences(rows, min_count=25), mine_sequences(rows, min_count=25, limits=limit)
     assert len(reference) > 70
     monkeypatch.setattr(sequences, "_BUDGET", 1)
-    monkeypatch.setattr(sequences, "_COVERED", 1)
+    monkeypatch.setattr(sequences, "_MARKED", 1)
     monkeypatch.setattr(sequences, "_ROOM", 1)
     monkeypatch.setattr(sequences, "_SPARE", 0)
     for again, before in (

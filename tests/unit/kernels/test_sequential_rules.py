@@ -140,7 +140,7 @@ def random_rows(n=200, n_items=15):
 def test_room_grown_again_and_again_changes_nothing(monkeypatch):
     rows = random_rows()
     reference = mine_sequential_rules(rows, min_count=8)
-    assert len(reference.parent) > 500
+    assert len(reference.parent) > 400
     monkeypatch.setattr(sequential_rules, "_BUDGET", 1)
     monkeypatch.setattr(sequential_rules, "_ROOM", 1)
     again = mine_sequential_rules(rows, min_count=8)
