@@ -30,7 +30,7 @@ _BUDGET = 1 << 22  # row entries read between two chances to stop: some ten mill
 _MARKED = 64  # subtrees of the first level walked between two chances to stop
 _ROOM = 1 << 16  # nodes, ends and pending patterns reserved at first
 _SPARE = 2  # and so many times the data, for ends and for narrowed rows
-_MAX_PATTERNS: Final = 20_000_000
+MAX_PATTERNS: Final = 20_000_000
 _EQUAL, _ANY, _NEAR = 0, 1, 2
 _PAUSED, _NODES, _ENDS, _ROWS, _PENDING = 1, 2, 3, 4, 5
 
@@ -41,7 +41,7 @@ def mine_sequences(
     min_count: int,
     kind: SequenceKind = "all",
     limits: Limits = UNLIMITED,
-    max_patterns: int = _MAX_PATTERNS,
+    max_patterns: int = MAX_PATTERNS,
 ) -> SequenceTree:
     """Every pattern of `kind` in at least `min_count` sequences, each sequence counted once.
 
@@ -93,7 +93,7 @@ def count_sequences(rows: SequenceRows, tree: SequenceTree, *, limits: Limits = 
 
 
 def mine_both_ways(
-    rows: SequenceRows, *, min_count: int, limits: Limits = UNLIMITED, max_patterns: int = _MAX_PATTERNS
+    rows: SequenceRows, *, min_count: int, limits: Limits = UNLIMITED, max_patterns: int = MAX_PATTERNS
 ) -> tuple[SequenceTree, Twins]:
     """Every pattern that at least `min_count` sequences hold forwards or backwards, and how many hold it in which way.
 

@@ -15,7 +15,7 @@ from basketry.kernels.sequence_rows import LARGEST, Bytes, Int32s, Int64s, Seque
 
 _BUDGET = 1 << 22  # places read between two chances to stop: some ten milliseconds
 _ROOM = 1 << 16  # nodes and pending rules reserved at first, and entries besides the data
-_MAX_RULES: Final = 20_000_000
+MAX_RULES: Final = 20_000_000
 _PAUSED, _NODES, _ENTRIES, _PENDING = 1, 2, 3, 4
 
 SEED, AFTER, BEFORE = 0, 1, 2
@@ -82,7 +82,7 @@ def mine_sequential_rules(
     window: int | None = None,
     max_antecedent: int = 3,
     max_consequent: int = 3,
-    max_rules: int = _MAX_RULES,
+    max_rules: int = MAX_RULES,
 ) -> RuleTree:
     """Every rule X => Y that at least `min_count` sequences hold forwards or backwards, and how many hold it in which way.
 
