@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -47,8 +48,9 @@ class Episodes:
         A window [t, t + width) holds a serial episode <a1, ..., ak> if events of these types stand in it at strictly rising
         instants, a parallel one {a1, ..., ak} if it holds an event of each type. Counted are the windows of every whole t that
         overlap a stream: last - first + width of them for a stream from instant `first` to `last` (Mannila, Toivonen and
-        Verkamo, Discovery of frequent episodes in event sequences, 1997, section 2). They are never listed: an episode's minimal
-        occurrences (section 5), the spans that hold it and hold no shorter one, give the windows as a union of ranges of t.
+        Verkamo, Discovery of frequent episodes in event sequences, 1997, section 2). They are never listed: an episode's
+        minimal occurrences (section 5), the spans that hold it and hold no shorter one, give the windows as a union of ranges
+        of t.
 
         Cost: some twenty array operations over the minimal occurrences for each candidate: for some hundred types of events.
         Raises RequestError for more than `max_episodes`.
@@ -146,7 +148,7 @@ class _Events:
         order = np.lexsort((self.instants, self.codes))
         codes, instants = self.codes[order], self.instants[order]
         edges = np.searchsorted(codes, np.arange(self.n_types + 1))
-        for low, high in zip(edges[:-1], edges[1:], strict=True):
+        for low, high in pairwise(edges):
             each = np.unique(instants[low:high])
             yield each, each
 

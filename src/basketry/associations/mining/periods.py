@@ -46,9 +46,7 @@ class Periods:
         regular) / (1 + rounds).
         """
         lines = _Lines.of(transactions)
-        code, customers = np.unique(lines.item[_again(lines.item, lines.customer)], return_inverse=False), None
-        gaps = _Gaps.of(lines)
-        customers = gaps.customers(transactions.baskets.n_products)
+        customers = _Gaps.of(lines).customers(transactions.baskets.n_products)
         code = np.flatnonzero(customers >= self.min_customers)
         lines = lines.only(code, transactions.baskets.n_products)
         gaps = _Gaps.of(lines)
@@ -227,8 +225,8 @@ def kaplan_meier_medians(
 ) -> Floats:
     """The first time by which at least half of a group have ended, by Kaplan and Meier (1958); nan where that is never.
 
-    S(t) = product over times u <= t of 1 - d_u / n_u, with d_u ends at u and n_u still under way before u; who is last seen at u
-    (`ended` false) still counts among n_u. Arrays are aligned [k]; groups lie in [0, n_groups), times are whole numbers.
+    S(t) = product over times u <= t of 1 - d_u / n_u, with d_u ends at u and n_u still under way before u; who is last seen at
+    u (`ended` false) still counts among n_u. Arrays are aligned [k]; groups lie in [0, n_groups), times are whole numbers.
     """
     medians = np.full(n_groups, np.nan)
     if not len(group):
