@@ -109,7 +109,7 @@ class SequenceTree:
     @cached_property
     def _measures(self) -> tuple[Int32s, Int32s]:
         length, elements = np.empty_like(self.parent), np.empty_like(self.parent)
-        lib.measure_sequences(len(length), *map(pointer, (self.parent, self.joins, length, elements)))
+        lib.measure_sequences(len(length), *(pointer(array) for array in (self.parent, self.joins, length, elements)))
         return length, elements
 
     @property

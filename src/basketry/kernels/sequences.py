@@ -14,6 +14,7 @@ from basketry.kernels.sequence_rows import (
     FOREVER,
     LARGEST,
     UNLIMITED,
+    Bytes,
     Int32s,
     Int64s,
     Limits,
@@ -69,7 +70,7 @@ def mine_sequences(
     search.run()
     parent, item, support, joins = (search.arrays[name][: search.miner.nodes_used] for name in columns)
     tree = SequenceTree(parent, code[item] if len(item) else item, support, joins)
-    return thin_sequences(tree, kind, limits=limits)
+    return tree if kind == "all" else only_sequences(tree, ~covered_sequences(tree, kind, limits=limits))
 
 
 def count_sequences(rows: SequenceRows, tree: SequenceTree, *, limits: Limits = UNLIMITED) -> Int32s:
@@ -282,13 +283,13 @@ class _Search:
             self._hold({name: longer})
 
 
-def thin_sequences(tree: SequenceTree, kind: SequenceKind, *, limits: Limits = UNLIMITED) -> SequenceTree:
-    """The closed or the maximal patterns of a tree that holds all; see `mine_sequences`."""
+def covered_sequences(tree: SequenceTree, kind: SequenceKind, *, limits: Limits = UNLIMITED) -> npt.NDArray[np.bool_]:
+    """Which patterns of a tree that holds all are not closed, or not maximal; bool [m]. See `mine_sequences`."""
     if kind == "all" or not len(tree.parent):
-        return tree
+        return np.zeros(len(tree.parent), dtype=np.bool_)
     covered = _Marks(tree, limits.max_gap is not None)
     covered.mark(_EQUAL if kind == "closed" else _ANY)
-    return only_sequences(tree, covered.marked == 0)
+    return covered.marked.astype(np.bool_)
 
 
 def near_sequences(tree: SequenceTree, floor: int, *, limits: Limits = UNLIMITED) -> npt.NDArray[np.bool_]:
@@ -303,7 +304,7 @@ def near_sequences(tree: SequenceTree, floor: int, *, limits: Limits = UNLIMITED
     near = _Marks(tree, limits.max_gap is not None)
     while near.mark(_NEAR, floor):
         pass
-    return near.marked != 0
+    return near.marked.astype(np.bool_)
 
 
 def only_sequences(tree: SequenceTree, chosen: npt.NDArray[np.bool_]) -> SequenceTree:
@@ -336,7 +337,7 @@ class _Marks:
             np.empty(depth + 2, dtype=np.int32),
             np.empty(depth + 2, dtype=np.int64),
         )
-        self.marked = np.zeros(len(tree.parent), dtype=np.uint8)
+        self.marked: Bytes = np.zeros(len(tree.parent), dtype=np.uint8)
         self._scratch = [pointer(array) for array in (*scratch, self.marked)]
 
     def mark(self, how: int, floor: int = 0) -> int:

@@ -74,8 +74,8 @@ class Episodes:
                 if length < self.max_length:
                     here = len(found) - 1
                     stack += [(here, *each, length + 1) for each in _grown(grow, single, code, spans, self, least)]
-        columns = np.array(found, dtype=np.int64).reshape(-1, 4).T
-        return MinedEpisodes(*columns, order=self.order, names=database.names, n_windows=events.windows)
+        columns = np.array(found, dtype=np.int64).reshape(-1, 4)
+        return MinedEpisodes(*(columns[:, i] for i in range(4)), self.order, database.names, events.windows)
 
 
 @dataclass(frozen=True, eq=False)

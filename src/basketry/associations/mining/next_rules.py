@@ -49,9 +49,7 @@ class NextRules:
         forward = ways.forward
         nodes = np.flatnonzero(several & (forward >= count)).astype(np.int32)
         nodes = nodes[forward[nodes] >= self.min_confidence * forward[before[nodes]]]
-        order = OrderEffects(
-            *(each[nodes].astype(np.int64) for each in (forward, ways.backward, ways.both)), tested=int(several.sum())
-        )
+        order = OrderEffects.of(ways, nodes, int(several.sum()))
         return MinedNextRules(tree, ways, nodes, before[nodes], last[nodes], order, database.names, len(database))
 
 

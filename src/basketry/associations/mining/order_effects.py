@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from basketry.associations.significance import benjamini_hochberg
+
+if TYPE_CHECKING:
+    from basketry.kernels.sequence_rows import Twins
 
 Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -30,6 +34,11 @@ class OrderEffects:
     backward: Int64s
     both: Int64s
     tested: int
+
+    @classmethod
+    def of(cls, ways: Twins, claims: npt.NDArray[np.integer], tested: int) -> Self:
+        """Those of the nodes `claims` of what a kernel counted."""
+        return cls(*(each[claims].astype(np.int64) for each in (ways.forward, ways.backward, ways.both)), tested)
 
     @property
     def ratio(self) -> Floats:

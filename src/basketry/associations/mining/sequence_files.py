@@ -29,7 +29,9 @@ def read_sequences(path: str | Path) -> SequenceDatabase:
         raise SourceMissing(f"{file} is not there", "name a file of sequences") from error
     except (OSError, EOFError, zlib.error) as error:
         raise SourceFormat(f"{file} cannot be read: {error}", "give a file, plain or packed by gzip") from error
-    starts, sizes, items = [0], [], []
+    starts: list[int] = [0]
+    sizes: list[int] = []
+    items: list[int] = []
     for number, line in enumerate(raw.decode("utf-8", "replace").splitlines(), start=1):
         if not line.strip() or line[0] in "#%@":
             continue

@@ -17,10 +17,10 @@ from basketry.kernels.sequences import (
     SEQUENCE_KINDS,
     SequenceKind,
     count_sequences,
+    covered_sequences,
     mine_sequences,
     near_sequences,
     only_sequences,
-    thin_sequences,
 )
 
 if TYPE_CHECKING:
@@ -84,23 +84,18 @@ class MinedSequences:
             }
         )
 
-    def thinned(self, kind: SequenceKind) -> MinedSequences:
-        """The closed or the maximal of them; these must be all."""
-        return self._with(thin_sequences(self.tree, kind, limits=self.limits))
+    def published(self, floor: int, kind: SequenceKind = "all") -> MinedSequences:
+        """Those of `kind` that stand in at least `floor` sequences, whose counts tell, two and two, of no smaller group either.
 
-    def published(self, floor: int) -> MinedSequences:
-        """Those of at least `floor` customers whose counts tell, two and two, of no smaller group either; these must be all.
-
-        Each sequence is one customer. See basketry.kernels.sequences.near_sequences for the rule.
+        These must be all. Each sequence is one customer. See basketry.kernels.sequences.near_sequences for the rule.
         """
         near = near_sequences(self.tree, floor, limits=self.limits)
-        return self._with(only_sequences(self.tree, ~near & (self.tree.support >= floor)))
+        covered = covered_sequences(self.tree, kind, limits=self.limits)
+        tree = only_sequences(self.tree, ~near & ~covered & (self.tree.support >= floor))
+        return MinedSequences(tree, self.names, self.n_sequences, self.min_count, self.limits)
 
     def recounted(self, database: SequenceDatabase) -> Int32s:
         """Sequences of another database, under the same codes, that hold each node of the tree; int32 [m]."""
         if not database.names.equals(self.names):
             raise RequestError("the databases do not share their codes", "make both from one catalogue")
         return count_sequences(database.rows, self.tree, limits=self.limits)
-
-    def _with(self, tree: SequenceTree) -> MinedSequences:
-        return MinedSequences(tree, self.names, self.n_sequences, self.min_count, self.limits)

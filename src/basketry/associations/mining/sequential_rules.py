@@ -68,9 +68,7 @@ class SequentialRules:
         forward = tree.ways.forward
         kept = np.flatnonzero(rule & (forward >= count))
         kept = kept[forward[kept] >= self.min_confidence * holders[before[kept]]]
-        order = OrderEffects(
-            *(each[kept].astype(np.int64) for each in (forward, tree.ways.backward, tree.ways.both)), tested=tested
-        )
+        order = OrderEffects.of(tree.ways, kept, tested)
         return MinedSequentialRules(sides, before[kept], after[kept], order, database.names, len(database))
 
 

@@ -36,7 +36,7 @@ def test_the_paper_from_lists_to_a_frame():
 @pytest.mark.parametrize(("kind", "n"), [("closed", 17), ("maximal", 10)])
 def test_a_kind_afterwards_is_the_kind_at_once(kind, n):
     once = Sequences(2, kind).fit(paper(), Run())
-    after = Sequences(2).fit(paper(), Run()).thinned(kind)
+    after = Sequences(2).fit(paper(), Run()).published(1, kind)
     assert len(once) == len(after) == n
     assert once.frame().equals(after.frame())
 
