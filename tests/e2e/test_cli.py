@@ -147,7 +147,8 @@ def test_sequences_of_the_shop_and_of_a_file(shop, tmp_path):
     )
     clicks = tmp_path / "clicks.txt"
     clicks.write_text(
-        "1 -1 1 2 3 -1 1 3 -1 4 -1 3 6 -1 -2\n1 4 -1 3 -1 2 3 -1 1 5 -1 -2\n5 6 -1 1 2 -1 4 6 -1 3 -1 2 -1 -2\n5 -1 7 -1 1 6 -1 3 -1 2 -1 3 -1 -2\n"
+        "1 -1 1 2 3 -1 1 3 -1 4 -1 3 6 -1 -2\n1 4 -1 3 -1 2 3 -1 1 5 -1 -2\n"
+        "5 6 -1 1 2 -1 4 6 -1 3 -1 2 -1 -2\n5 -1 7 -1 1 6 -1 3 -1 2 -1 3 -1 -2\n"
     )
     found = asked(
         "sequences",
@@ -163,7 +164,10 @@ def test_sequences_of_the_shop_and_of_a_file(shop, tmp_path):
         shop=shop,
     )
     assert (found["sequences"], found["found"], found["withheld"]) == (4, 53, 0)
-    rows = {row["sequence"]: row["sequences"] for row in csv.DictReader((tmp_path / "all.csv").open(encoding="utf-8"))}
+    rows = {
+        row["sequence"]: row["sequences"]
+        for row in csv.DictReader(io.StringIO((tmp_path / "all.csv").read_text(encoding="utf-8")))
+    }
     assert rows["1 → 2 + 3 → 1"] == "2" and len(rows) == 53
 
 

@@ -75,7 +75,8 @@ class Episodes:
                     here = len(found) - 1
                     stack += [(here, *each, length + 1) for each in _grown(grow, single, code, spans, self, least)]
         columns = np.array(found, dtype=np.int64).reshape(-1, 4)
-        return MinedEpisodes(*(columns[:, i] for i in range(4)), self.order, database.names, events.windows)
+        above, last, held, spanned = columns.T
+        return MinedEpisodes(above, last, held, spanned, self.order, database.names, events.windows)
 
 
 @dataclass(frozen=True, eq=False)

@@ -38,7 +38,8 @@ class OrderEffects:
     @classmethod
     def of(cls, ways: Twins, claims: npt.NDArray[np.integer], tested: int) -> Self:
         """Those of the nodes `claims` of what a kernel counted."""
-        return cls(*(each[claims].astype(np.int64) for each in (ways.forward, ways.backward, ways.both)), tested)
+        forward, backward, both = (each[claims].astype(np.int64) for each in (ways.forward, ways.backward, ways.both))
+        return cls(forward, backward, both, tested)
 
     @property
     def ratio(self) -> Floats:
