@@ -104,7 +104,7 @@ def sequences(shop: Shop, request: SequencesRequest) -> SequencesResult:
     withheld = len(mined) - len(mined.published(floor)) if floor > 1 else 0
     titles = {} if request.source else _titles(shop)
     best = _best(kept, request.min_elements)
-    notes = [f"{withheld} patterns are withheld: their counts tell of fewer than {floor} customers"] if withheld else []
+    notes = [f"patterns withheld, because their counts tell of fewer than {floor} customers: {withheld}"] if withheld else []
     rules = pl.DataFrame()
     if request.rules:
         rules, more = _rules(database, least, limits.window, floor, request.k)
@@ -181,7 +181,7 @@ def _rules(database: SequenceDatabase, least: int, window: int | None, floor: in
         f"time, at a false discovery rate of 5% among {mined.order.tested} tested either way"
     ]
     if len(mined) > len(kept):
-        notes.append(f"{len(mined) - len(kept)} rules are withheld: their counts tell of fewer than {floor} customers")
+        notes.append(f"rules withheld, because their counts tell of fewer than {floor} customers: {len(mined) - len(kept)}")
     return table.head(max(k, 0)), notes
 
 
