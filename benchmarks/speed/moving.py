@@ -5,7 +5,7 @@
 Moving: the baskets are mined but for the last hundredth, which then comes. Bringing the itemsets up to date is compared with
 mining all of them again, sliding a window on by a block with mining the window again, and adding to fading counts with weighing
 all baskets again. Large: mining and counting pairs from a basket file, at several bounds of memory, against all in memory.
-Every two ways must give the same answer; a different one is an error. Runs are interleaved, each in a process of its own with two
+Two ways that give different answers are an error. Runs are interleaved, each in a process of its own with two
 threads; figures are medians of user + system CPU seconds and of the growth of peak memory. Writes
 docs/reference/speed-moving.md.
 """

@@ -191,6 +191,44 @@ def test_mine_reads_a_file_without_a_shop(tmp_path):
     assert run("mine", tmp_path / "b.dat", shop=tmp_path, status=3).startswith("error [source-missing]")
 
 
+def test_sequences_of_the_shop_and_of_a_file(shop, tmp_path):
+    told = asked("sequences", "--rules", "--max-length", "2", "--out", tmp_path / "all.json", shop=shop)
+    assert told["min_sequences"] == 45 and told["found"] == len(json.loads((tmp_path / "all.json").read_text()))
+    assert all(row["sequences"] >= 45 and " → " in row["sequence"] for row in told["patterns"])
+    assert any("tested either way" in note for note in told["notes"])
+    narrow = asked("sequences", "--max-gap-days", "1", "--window-days", "2", "--kind", "closed", shop=shop)
+    assert narrow["found"] < told["found"]
+    assert "below the floor of 20" in run("sequences", "--min-support", "19", shop=shop, status=2)
+    assert (
+        asked("sequences", "--min-support", "19", "--min-customers", "19", "--max-length", "1", shop=shop)["min_sequences"]
+        == 19
+    )
+    clicks = tmp_path / "clicks.txt"
+    clicks.write_text(
+        "1 -1 1 2 3 -1 1 3 -1 4 -1 3 6 -1 -2\n1 4 -1 3 -1 2 3 -1 1 5 -1 -2\n"
+        "5 6 -1 1 2 -1 4 6 -1 3 -1 2 -1 -2\n5 -1 7 -1 1 6 -1 3 -1 2 -1 3 -1 -2\n"
+    )
+    found = asked(
+        "sequences",
+        clicks,
+        "--min-support",
+        "2",
+        "--max-length",
+        "0",
+        "--min-elements",
+        "1",
+        "--out",
+        tmp_path / "all.csv",
+        shop=shop,
+    )
+    assert (found["sequences"], found["found"], found["withheld"]) == (4, 53, 0)
+    rows = {
+        row["sequence"]: row["sequences"]
+        for row in csv.DictReader(io.StringIO((tmp_path / "all.csv").read_text(encoding="utf-8")))
+    }
+    assert rows["1 → 2 + 3 → 1"] == "2" and len(rows) == 53
+
+
 def test_report_writes_one_page(shop, tmp_path):
     page = tmp_path / "page.html"
     wrote = asked("report", "--out", page, shop=shop)

@@ -18,6 +18,7 @@ from basketry.app.mine import MineRequest, mine
 from basketry.app.releases import ReleasesRequest, RollbackRequest, VerifyRequest, releases, rollback, verify
 from basketry.app.report import ReportRequest, report
 from basketry.app.rules import RulesRequest, rules
+from basketry.app.sequences import SequencesRequest, sequences
 
 if TYPE_CHECKING:
     from basketry.app.shop import Shop
@@ -50,6 +51,7 @@ OPERATIONS: Final = (
     Operation("clusters", ClustersRequest, clusters),
     Operation("mine", MineRequest, mine),
     Operation("rules", RulesRequest, rules),
+    Operation("sequences", SequencesRequest, sequences),
     Operation("report", ReportRequest, report),
     Operation("releases", ReleasesRequest, releases),
     Operation("rollback", RollbackRequest, rollback),
