@@ -51,6 +51,11 @@ class RuleNodes(Protocol):
 class RuleSearch(Protocol):
     """An estimator that makes rules of itemsets, as `Rules` does."""
 
+    @property
+    def min_confidence(self) -> float:
+        """The floor on confidence."""
+        ...
+
     def fit(self, mined: MinedItemsets, run: Run) -> RuleNodes:
         """The rules that pass its limits."""
         ...

@@ -104,7 +104,7 @@ def critical_count(level, n_x=50, n_y=60):
 
 
 def test_planted_rules_are_found_at_the_stated_power(null):
-    """Odds ratio 4 on 50 and 60 of 300 baskets: the power of each correction by the distribution of the count, then by trial."""
+    """Odds ratio 4 on 50 and 60 of 300 baskets: power by the distribution of the count, then by trial."""
     odds, trials = 4.0, 150
     found, _counts, _p = mined(independent(np.random.default_rng(1)))
     thresholds = {
