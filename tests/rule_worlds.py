@@ -7,18 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from basketry.associations.baskets import BasketMatrix
-from basketry.associations.mining.itemsets import MinedItemsets
+from basketry.associations.mining.rule_counts import ChosenRules
 from basketry.core.protocols import Run
 
 RUN = Run(seed=0, threads=1)
-
-
-@dataclass(frozen=True, eq=False)
-class Nodes:
-    itemsets: MinedItemsets
-    antecedent: np.ndarray
-    consequent: np.ndarray
-    whole: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -42,7 +34,7 @@ class OneItemRules:
             if tree.support[whole] >= self.min_confidence * tree.support[node[each - {item}]]
         ]
         columns = np.array(rows, dtype=np.int32).reshape(-1, 3).T
-        return Nodes(mined, *(np.ascontiguousarray(column) for column in columns))
+        return ChosenRules(mined, *(np.ascontiguousarray(column) for column in columns))
 
 
 def packed(rows, n_items, customers=None, days=None):

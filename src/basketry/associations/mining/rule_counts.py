@@ -48,6 +48,21 @@ class RuleNodes(Protocol):
         ...
 
 
+@dataclass(frozen=True, eq=False)
+class ChosenRules:
+    """Some of other rules, as such."""
+
+    itemsets: MinedItemsets
+    antecedent: Int32s
+    consequent: Int32s
+    whole: Int32s
+
+    @classmethod
+    def of(cls, rules: RuleNodes, index: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> Self:
+        """Those at `index`, or where it is true."""
+        return cls(rules.itemsets, rules.antecedent[index], rules.consequent[index], rules.whole[index])
+
+
 class RuleSearch(Protocol):
     """An estimator that makes rules of itemsets, as `Rules` does."""
 

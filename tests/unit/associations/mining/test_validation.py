@@ -55,7 +55,7 @@ def test_what_goes_on_lives_on_and_what_ended_does_not(held):
     assert value(held.metrics, "lived_on", "all rules")["value"] == pytest.approx(frame["lived_on"].mean())
     strongest = value(held.metrics, "lived_on", "strength 10 of 10")
     assert strongest["value"] == 2 / strongest["n"], "0 with 1, both ways; 2 with 3 was as strong and ended"
-    assert value(held.metrics, "lived_on", "strength 1 of 10")["value"] == 0
+    assert value(held.metrics, "lived_on", "strength 5 of 10")["value"] == 0
 
 
 def test_the_figures_of_a_rule_before_and_after_are_counts(held):
