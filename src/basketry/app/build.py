@@ -135,9 +135,10 @@ def _known(everything: Dataset, request: BuildRequest) -> tuple[Dataset, dict[st
     cut = everything
     if request.as_of:
         try:
-            cut = everything.before(dt.datetime.fromisoformat(request.as_of))
+            instant = dt.datetime.fromisoformat(request.as_of)
         except ValueError as error:
             raise RequestError(f"as_of {request.as_of!r} is not an instant", "write 2017-10-01T00:00:00Z") from error
+        cut = everything.before(instant)
     row = cut.query(Coverage, "coverage").row(0, named=True)
     if not row["lines"]:
         raise DataError(f"no order line is known before {cut.as_of.isoformat()}", "ingest order lines, or choose a later as_of")

@@ -23,7 +23,8 @@ BasketryError
 ```
 
 Each class has a stable `code`, which names its page `docs/errors/CODE.md`. A message is one sentence with the offending values;
-a hint says the way out. A driver's exception is wrapped once, at the boundary of the room that imports the driver.
+a hint says the way out. A driver's exception is wrapped once, at the boundary of the room that imports the driver. DataError and
+RequestError are ValueErrors and NotFound is a KeyError too, as callers from the wider ecosystem expect.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ class SourceUnreachable(SourceError):
     http_status = 503
 
 
-class DataError(BasketryError):
+class DataError(BasketryError, ValueError):
     """Rows that break a table's contract."""
 
     code = "data"
@@ -111,7 +112,7 @@ class DataError(BasketryError):
     http_status = 422
 
 
-class RequestError(BasketryError):
+class RequestError(BasketryError, ValueError):
     """A request that cannot be answered as asked."""
 
     code = "request"
@@ -119,7 +120,7 @@ class RequestError(BasketryError):
     http_status = 400
 
 
-class NotFound(RequestError):
+class NotFound(RequestError, KeyError):
     """No such product, release or shop."""
 
     code = "not-found"

@@ -273,9 +273,11 @@ static void repeat(worker *w, int32_t node, int64_t from, int64_t to, int64_t fi
 #define ISA_LEVEL 1
 #define WIDTH 16
 #include "itemsets_search.inc"
+#include "itemsets_closed.inc"
 #undef WIDTH
 #define WIDTH 32
 #include "itemsets_search.inc"
+#include "itemsets_closed.inc"
 #undef WIDTH
 #undef ISA
 #undef ISA_LEVEL
@@ -287,9 +289,11 @@ static void repeat(worker *w, int32_t node, int64_t from, int64_t to, int64_t fi
 #define ISA_LEVEL 2
 #define WIDTH 16
 #include "itemsets_search.inc"
+#include "itemsets_closed.inc"
 #undef WIDTH
 #define WIDTH 32
 #include "itemsets_search.inc"
+#include "itemsets_closed.inc"
 #undef WIDTH
 #undef ISA
 #undef ISA_LEVEL
@@ -300,9 +304,11 @@ static void repeat(worker *w, int32_t node, int64_t from, int64_t to, int64_t fi
 #define ISA_LEVEL 3
 #define WIDTH 16
 #include "itemsets_search.inc"
+#include "itemsets_closed.inc"
 #undef WIDTH
 #define WIDTH 32
 #include "itemsets_search.inc"
+#include "itemsets_closed.inc"
 #undef WIDTH
 #undef ISA
 #undef ISA_LEVEL
@@ -494,10 +500,13 @@ itemset_miner *itemsets_open(const itemset_request *request, int32_t *refusal, i
 void itemsets_mine(itemset_miner *miner, int32_t thread)
 {
     worker *w = miner->workers + thread;
-    DISPATCH(miner, work, w);
+    if (miner->ask.kind == KIND_CLOSED || miner->ask.kind == KIND_MAXIMAL)
+        DISPATCH(miner, closed_work, w);
+    else
+        DISPATCH(miner, work, w);
     atomic_fetch_add(&miner->found, w->out.n - w->told);
     w->told = w->out.n;
-    if (atomic_load(&miner->found) + miner->n_ranks > miner->ask.max_itemsets)
+    if (atomic_load(&miner->found) + (miner->ask.kind == KIND_ALL ? miner->n_ranks : 0) > miner->ask.max_itemsets)
         give_up(miner, TOO_MANY);
 }
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from basketry.associations.mining.lists import lists
 from basketry.associations.mining.transactions import Transactions
 from basketry.core.errors import RequestError
 from basketry.kernels.itemsets import KINDS, Kind, mine_itemsets
@@ -54,7 +55,7 @@ class MinedItemsets:
     def named(self, nodes: Int32s) -> pl.Series:
         """The itemsets of `nodes` as a list column of names, in the order of their codes."""
         indptr, items = self.tree.flatten(nodes)
-        return _lists(self.names.gather(items), indptr).alias("itemset")
+        return lists(self.names, items, indptr).alias("itemset")
 
     def frame(self) -> pl.DataFrame:
         """One row an itemset: `itemset` (list of names), `length`, `baskets` (count) and `support` (share of all baskets)."""
@@ -84,15 +85,3 @@ def min_count(min_support: int | float, n_baskets: int) -> int:
     if not 0 < min_support <= 1:
         raise RequestError(f"min_support is {min_support}", "a share lies above 0 and at most at 1; a count is a whole number")
     return max(1, ceil(Fraction(repr(float(min_support))) * n_baskets))
-
-
-def _lists(values: pl.Series, indptr: object) -> pl.Series:
-    """A list column from its values and offsets."""
-    import numpy as np
-
-    offsets = np.asarray(indptr)
-    rows = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    frame = pl.DataFrame({"row": rows, "value": values})
-    grouped = frame.group_by("row", maintain_order=True).agg("value")
-    whole = pl.DataFrame({"row": np.arange(len(offsets) - 1)}).join(grouped, on="row", how="left", maintain_order="left")
-    return whole["value"]
