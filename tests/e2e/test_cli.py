@@ -126,6 +126,35 @@ def test_explain_tells_every_measure_and_the_verdict(shop):
     assert any("meet on the same trips" in note for note in told["notes"])
 
 
+def test_rules_of_the_shop_within_the_privacy_floor(shop, tmp_path):
+    out = tmp_path / "rules.csv"
+    found = asked("rules", "--redundancy", "improvement", "--measures", "q,zhang", "--out", out, shop=shop)
+    best = found["rules"][0]
+    assert {*best["antecedent"], *best["consequent"]} == {"bun", "patty"} and best["confidence"] == 1 and best["q"] < 1e-9
+    assert "“" not in best["sentence"] and "Hamburger buns" in best["sentence"] and "100%" in best["sentence"]
+    assert len(found["rules"]) == min(10, found["kept"]) and found["kept"] < found["tried"]
+    written = list(csv.DictReader(out.open(encoding="utf-8", newline="")))
+    assert len(written) == found["kept"] and [*written[0]][-2:] == ["q", "zhang"]
+    assert asked("rules", "--where", "lift>=0", shop=shop)["kept"] > found["kept"]
+    strict = asked("rules", "--min-customers", "899", shop=shop)
+    assert strict["kept"] == 0 and any("rules are withheld" in note for note in strict["notes"])
+    chinese = asked("rules", "--language", "zh", "--k", "1", "--order", "p", shop=shop)
+    assert "购物篮" in chinese["rules"][0]["sentence"]
+
+
+def test_rules_of_a_file(shop, tmp_path):
+    path = tmp_path / "baskets.csv"
+    path.write_text("=a,b\n" * 3 + "b,c\n" * 2 + "c\n", encoding="utf-8")
+    out = tmp_path / "rules.csv"
+    found = asked("rules", path, "--min-support", "0.3", "--min-confidence", "0.6", "--out", out, shop=shop)
+    assert (found["baskets"], found["itemsets"], found["kept"]) == (6, 5, 3)
+    rules = {(*row["antecedent"], "=>", *row["consequent"]): row["confidence"] for row in found["rules"]}
+    assert rules == {("=a", "=>", "b"): 1.0, ("b", "=>", "=a"): 0.6, ("c", "=>", "b"): pytest.approx(2 / 3)}
+    assert "'=a" in out.read_text(encoding="utf-8")
+    for ending in (".json", ".parquet"):
+        assert asked("rules", path, "--min-support", "1", "--out", tmp_path / f"rules{ending}", shop=shop)["wrote"]
+
+
 def test_clusters_list_groups_and_their_products(shop):
     groups = asked("clusters", shop=shop)["rows"]
     assert sum(row["products"] for row in groups) == len(TITLES)
@@ -185,6 +214,15 @@ def test_errors_say_what_is_wrong_and_what_to_do(shop, tmp_path):
         (("build", "--theta", "nan"), 2, "theta is nan"),
         (("build", "--metric", "odd"), 2, "no metric is called"),
         (("build", "--encoder", "odd"), 2, "no encoder is called"),
+        (("rules", "--where", "lift>1"), 2, "where says 'lift>1'"),
+        (("rules", "--where", "lft>=1"), 2, "no measure is called 'lft'"),
+        (("rules", "--measures", "magic"), 2, "no measure is called 'magic'"),
+        (("rules", "--order", "luck"), 2, "no measure is called 'luck'"),
+        (("rules", "--redundancy", "odd"), 2, "redundancy 'odd' is not known"),
+        (("rules", "--min-support", "often"), 2, "min_support is 'often'"),
+        (("rules", "--min-confidence", "2"), 2, "min_confidence is 2.0"),
+        (("rules", "--min-customers", "0"), 2, "min_customers is 0"),
+        (("rules", "--out", "rules.xls"), 2, "cannot write to rules.xls"),
     ):
         text = run(*arguments, shop=shop, status=status)
         assert words in text and "hint:" in text and "docs/errors/" in text

@@ -16,6 +16,7 @@ from basketry.app.ingest import IngestRequest, ingest
 from basketry.app.init import InitRequest, init
 from basketry.app.releases import ReleasesRequest, RollbackRequest, VerifyRequest, releases, rollback, verify
 from basketry.app.report import ReportRequest, report
+from basketry.app.rules import RulesRequest, rules
 
 if TYPE_CHECKING:
     from basketry.app.shop import Shop
@@ -46,6 +47,7 @@ OPERATIONS: Final = (
     Operation("associations", AssociationsRequest, associations),
     Operation("explain", ExplainRequest, explain),
     Operation("clusters", ClustersRequest, clusters),
+    Operation("rules", RulesRequest, rules),
     Operation("report", ReportRequest, report),
     Operation("releases", ReleasesRequest, releases),
     Operation("rollback", RollbackRequest, rollback),

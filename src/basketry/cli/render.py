@@ -16,7 +16,6 @@ from basketry.core.errors import RequestError
 if TYPE_CHECKING:
     import polars as pl
 
-FORMULA_SIGNS: Final = ("=", "+", "-", "@", "\t", "\r")
 WIDEST: Final = 220
 _CONTROLS: Final = re.compile("[\x7f-\x9f]")  # control signs that JSON does not escape by itself
 
@@ -109,13 +108,11 @@ def _as_csv(result: Any) -> None:
     """The first table that has rows; text cells that a spreadsheet would run as a formula get a leading apostrophe."""
     import polars as pl
 
+    from basketry.app.written import safe_csv
+
     _, tables, _ = _parts(result)
     frame = next((table for table in tables.values() if not table.is_empty()), next(iter(tables.values()), pl.DataFrame()))
-    lists = [pl.col(name).list.join("; ") for name, kind in frame.schema.items() if kind == pl.List(pl.String)]
-    text = frame.with_columns(lists).with_columns(pl.selectors.by_dtype(pl.Categorical, pl.Enum).cast(pl.String))
-    first = pl.selectors.string().str.slice(0, 1).is_in(FORMULA_SIGNS)
-    safe = pl.when(first).then(pl.lit("'") + pl.selectors.string()).otherwise(pl.selectors.string())
-    sys.stdout.write((text.with_columns(safe.name.keep()) if text.width else text).write_csv())
+    sys.stdout.write(safe_csv(frame))
 
 
 FORMATS: Final[dict[str, Callable[[Any], None]]] = {"table": _as_table, "json": _as_json, "csv": _as_csv}

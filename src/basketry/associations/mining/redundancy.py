@@ -30,7 +30,12 @@ _BLOCK: Final = 1 << 16
 def remove_redundant(
     rules: MinedRules, by: By = "improvement", *, min_improvement: float = 0.0, alpha: float = 0.05
 ) -> MinedRules:
-    """The rules that are not redundant, in their order.
+    """The rules that are not redundant, in their order; see `worth_keeping`."""
+    return rules.take(worth_keeping(rules, by, min_improvement=min_improvement, alpha=alpha))
+
+
+def worth_keeping(rules: MinedRules, by: str = "improvement", *, min_improvement: float = 0.0, alpha: float = 0.05) -> Mask:
+    """Whether each rule tells what no more general one does, mask [r].
 
     More general than X => Y is every rule X' => Y with X' a proper subset of X, the empty one too; all of them are compared
     with, whether or not they are among `rules`.
@@ -49,14 +54,12 @@ def remove_redundant(
         raise RequestError(f"redundancy {by!r} is not known", f"choose one of {', '.join(WAYS)}")
     if not 0 <= min_improvement <= 1 or not 0 <= alpha <= 1:
         raise RequestError(f"min_improvement is {min_improvement}, alpha is {alpha}", "both lie between 0 and 1")
-    match by:
-        case "improvement":
-            return rules.take(_improves(rules, min_improvement))
-        case "closed":
-            generator, closed = closures(rules)
-            return rules.take(generator[rules.antecedent] & closed[rules.whole])
-        case "statistical":
-            return rules.take(improvement_p(rules) <= alpha)
+    if by == "improvement":
+        return _improves(rules, min_improvement)
+    if by == "statistical":
+        return improvement_p(rules) <= alpha
+    generator, closed = closures(rules)
+    return generator[rules.antecedent] & closed[rules.whole]
 
 
 def _improves(rules: MinedRules, least: float) -> Mask:

@@ -14,7 +14,58 @@ from basketry.associations.mining.interest import ALIASES, INTEREST
 from basketry.associations.mining.rules import canonical
 from basketry.associations.mining.sources import SOURCES
 
-ARULES = ["addedValue", "boost", "casualConfidence", "casualSupport", "centeredConfidence", "certainty", "chiSquared", "collectiveStrength", "confidence", "confirmedConfidence", "conviction", "cosine", "count", "counterexample", "coverage", "doc", "fishersExactTest", "gini", "hyperConfidence", "hyperLift", "imbalance", "implicationIndex", "importance", "improvement", "jaccard", "jMeasure", "kappa", "kulczynski", "lambda", "laplace", "leastContradiction", "lerman", "leverage", "LIC", "lift", "maxConfidence", "mutualInformation", "oddsRatio", "phi", "ralambondrainy", "relativeRisk", "RHSSupport", "RLD", "rulePowerFactor", "sebag", "stdLift", "support", "varyingLiaison", "yuleQ", "yuleY"]
+ARULES = [
+    "addedValue",
+    "boost",
+    "casualConfidence",
+    "casualSupport",
+    "centeredConfidence",
+    "certainty",
+    "chiSquared",
+    "collectiveStrength",
+    "confidence",
+    "confirmedConfidence",
+    "conviction",
+    "cosine",
+    "count",
+    "counterexample",
+    "coverage",
+    "doc",
+    "fishersExactTest",
+    "gini",
+    "hyperConfidence",
+    "hyperLift",
+    "imbalance",
+    "implicationIndex",
+    "importance",
+    "improvement",
+    "jaccard",
+    "jMeasure",
+    "kappa",
+    "kulczynski",
+    "lambda",
+    "laplace",
+    "leastContradiction",
+    "lerman",
+    "leverage",
+    "LIC",
+    "lift",
+    "maxConfidence",
+    "mutualInformation",
+    "oddsRatio",
+    "phi",
+    "ralambondrainy",
+    "relativeRisk",
+    "RHSSupport",
+    "RLD",
+    "rulePowerFactor",
+    "sebag",
+    "stdLift",
+    "support",
+    "varyingLiaison",
+    "yuleQ",
+    "yuleY",
+]
 
 
 def exact_tail(k, x, y, n):
@@ -112,7 +163,7 @@ def test_the_table_40_20_15_25_by_hand():
 
 
 def test_tea_and_coffee():
-    """Brin, Motwani & Silverstein 1997: of 100, 25 buy tea, 90 coffee, 20 both: 80% confidence, and yet tea speaks against coffee."""
+    """Brin, Motwani & Silverstein 1997: of 100, 25 buy tea, 90 coffee, 20 both: 80% confidence, yet tea speaks against it."""
     tea = {name: of(name, 20, 25, 90, 100) for name in INTEREST}
     assert tea["confidence"] == 0.8
     assert round(tea["lift"], 2) == 0.89
@@ -129,7 +180,7 @@ def test_a_lady_tasting_tea():
 
 
 def test_ten_tables_numbered_by_their_phi():
-    """Tan, Kumar & Srivastava 2004, table 2: E1 to E10 stand in the order of phi; and by their odds ratio E2 leads, E8 is last."""
+    """Tan, Kumar & Srivastava 2004, table 2: E1 to E10 stand in the order of phi; by odds ratio E2 leads, E8 is last."""
     cells = [
         (8123, 83, 424, 1370),
         (8330, 2, 622, 1046),

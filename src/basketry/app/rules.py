@@ -1,0 +1,193 @@
+"""Rules: which products foretell which, of the shop's own baskets or of a file's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    import numpy.typing as npt
+    import polars as pl
+
+    from basketry.app.shop import Shop
+    from basketry.associations.mining.rules import MinedRules
+    from basketry.associations.mining.transactions import Transactions
+
+Bound = tuple[str, str, float]
+LESS_IS_BETTER: Final = ("p", "q", "ralambondrainy", "implication_index")
+NO_REDUNDANCY: Final = "none"
+
+
+@dataclass(frozen=True)
+class RulesRequest:
+    """Which rules to find, which to keep, and how to show them."""
+
+    source: str = field(
+        default="", metadata={"help": "File of baskets; default: the shop's own baskets as ingested.", "argument": True}
+    )
+    min_support: str = field(
+        default="20", metadata={"help": "Least baskets with all items: a count as 20, or a share as 0.01."}
+    )
+    min_confidence: float = field(default=0.2, metadata={"help": "Least share of the baskets with X that also hold Y."})
+    max_antecedent: int = field(default=0, metadata={"help": "Most items of X in X => Y; 0: any number."})
+    max_consequent: int = field(default=1, metadata={"help": "Most items of Y in X => Y; 0: any number."})
+    where: str = field(default="", metadata={"help": "Bounds on any measure, as lift>=1.2,baskets>=30,q<=0.05."})
+    redundancy: str = field(
+        default=NO_REDUNDANCY,
+        metadata={"help": "Drop rules by: none, improvement (a more general rule is as good), closed, or statistical."},
+    )
+    order: str = field(default="lift", metadata={"help": "Best first by this measure."})
+    k: int = field(default=10, metadata={"help": "How many rules to show."})
+    measures: str = field(default="", metadata={"help": "More measures to show, as conviction,zhang,q."})
+    language: str = field(default="en", metadata={"help": "Language of the sentences: en or zh."})
+    out: str = field(default="", metadata={"help": "File to write all kept rules to: .csv, .parquet or .json."})
+    min_customers: int = field(
+        default=20, metadata={"help": "Privacy floor of the shop's own baskets: distinct customers behind every count."}
+    )
+
+
+@dataclass(frozen=True)
+class RulesResult:
+    """How many baskets, itemsets and rules there are, and the best rules, each with its sentence."""
+
+    baskets: int
+    itemsets: int
+    tried: int
+    kept: int
+    rules: pl.DataFrame
+    wrote: str | None
+    notes: tuple[str, ...]
+
+
+def rules(shop: Shop, request: RulesRequest) -> RulesResult:
+    """Find association rules: products that foretell others in a basket; with any measure, filter and order."""
+    from basketry.app.associations import LANGUAGES, checked
+    from basketry.app.transactions import load_transactions
+    from basketry.app.written import ENDINGS, write_table
+    from basketry.associations.mining.itemsets import Itemsets
+    from basketry.associations.mining.redundancy import WAYS
+    from basketry.associations.mining.rules import Rules, canonical
+    from basketry.core.errors import RequestError
+    from basketry.core.protocols import Run
+
+    language = checked(request.language, tuple(LANGUAGES), "language")
+    bounds, more = parsed_bounds(request.where), _listed(request.measures)
+    for name in (*(name for name, _, _ in bounds), *more, request.order):
+        canonical(name)
+    checked(request.redundancy, (NO_REDUNDANCY, *WAYS), "redundancy")
+    if request.out and not request.out.endswith(ENDINGS):
+        raise RequestError(f"cannot write to {request.out}", f"let its name end in {', '.join(ENDINGS)}")
+    if request.min_customers < 1:
+        raise RequestError(f"min_customers is {request.min_customers}", "give a whole number from 1 up")
+    estimator = Rules(request.min_confidence, request.max_antecedent, request.max_consequent)
+    support = parsed_support(request.min_support)
+    transactions = load_transactions(shop, request.source)
+    run = Run()
+    mined = Itemsets(support).fit(transactions, run)
+    found = estimator.fit(mined, run)
+    chosen, notes = _chosen(found, request, bounds, None if request.source else transactions)
+    kept = found.take(chosen)
+    shown = kept.head(request.k)
+    frame = _frame(shown, more, found, chosen)
+    told = frame.with_columns(_sentences(frame, {} if request.source else _titles(shop), language))
+    wrote = write_table(_frame(kept, more, found, chosen), request.out) if request.out else None
+    return RulesResult(len(transactions), len(mined), found.tried, len(kept), told, wrote, notes)
+
+
+def _chosen(
+    found: MinedRules, request: RulesRequest, bounds: tuple[Bound, ...], own: Transactions | None
+) -> tuple[npt.NDArray[np.integer], tuple[str, ...]]:
+    """Rows of the rules to keep, best first. Every bound is judged among all rules found, so their order does not matter."""
+    import numpy as np
+
+    from basketry.associations.mining.floor import within_floor
+    from basketry.associations.mining.redundancy import worth_keeping
+    from basketry.associations.mining.rules import canonical
+
+    rows = np.arange(len(found))
+    for name, sign, bound in bounds:
+        values = found.measure(name)[rows]
+        rows = rows[values >= bound if sign == ">=" else values <= bound]
+    notes = []
+    if request.redundancy != NO_REDUNDANCY:
+        rows = rows[worth_keeping(found.take(rows), request.redundancy)]
+    if own is not None and request.min_customers > 1:
+        allowed = within_floor(found.take(rows), own.baskets, request.min_customers)
+        if not allowed.all():
+            few = f"their counts tell of fewer than {request.min_customers} customers"
+            notes.append(f"{int((~allowed).sum())} rules are withheld: {few}")
+        rows = rows[allowed]
+    values = found.measure(request.order)[rows]
+    ascending = canonical(request.order) in LESS_IS_BETTER
+    return rows[np.argsort(values if ascending else -values, kind="stable")], tuple(notes)
+
+
+def _frame(shown: MinedRules, more: tuple[str, ...], found: MinedRules, chosen: npt.NDArray[np.integer]) -> pl.DataFrame:
+    """The rules with their measures; q is that among all rules found, of which these are the first of those chosen."""
+    import polars as pl
+
+    frame = shown.frame(more)
+    if "q" not in more:
+        return frame
+    return frame.with_columns(pl.Series("q", found.measure("q")[chosen[: len(shown)]]))
+
+
+def _titles(shop: Shop) -> dict[str, str]:
+    """What the shop calls its products."""
+    from basketry.core.tables import Products
+
+    with shop.dataset() as dataset:
+        return dict(dataset.table(Products).select("product_id", "title").iter_rows())
+
+
+def _sentences(frame: pl.DataFrame, titles: Mapping[str, str], language: str) -> pl.Series:
+    """A sentence a rule."""
+    import polars as pl
+
+    told = [_sentence(row, titles, language) for row in frame.iter_rows(named=True)]
+    return pl.Series("sentence", told, dtype=pl.String)
+
+
+def _sentence(row: Mapping[str, Any], titles: Mapping[str, str], language: str) -> str:
+    link = {"en": " and ", "zh": "和"}[language]
+    x, y = (link.join(str(titles.get(each, each)) for each in row[side]) for side in ("antecedent", "consequent"))
+    both, confidence, lift = f"{row['baskets']:,}", f"{row['confidence']:.0%}", f"{row['lift']:.3g}"
+    having = f"{round(row['baskets'] / row['confidence']):,}"
+    if language == "zh":
+        return f"{having} 个含有{x}的购物篮中，{both} 个也含有{y}：{confidence}，是偶然情况的 {lift} 倍。"
+    return f"Of {having} baskets with {x}, {both} also hold {y}: {confidence}, {lift} times as often as by chance."
+
+
+def parsed_support(text: str) -> int | float:
+    """A count where it is a whole number, else a share. Raises RequestError for what is no number."""
+    from basketry.core.errors import RequestError
+
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    raise RequestError(f"min_support is {text!r}", "give a count of baskets such as 20, or a share such as 0.01")
+
+
+def parsed_bounds(text: str) -> tuple[Bound, ...]:
+    """Bounds as `lift>=1.2,baskets<=30`: a measure, >= or <=, a number. Raises RequestError for what is none."""
+    import re
+
+    from basketry.core.errors import RequestError
+
+    found = []
+    for each in _listed(text):
+        parts = re.fullmatch(r"(\w+)\s*(>=|<=)\s*([-+]?(?:inf|\d+\.?\d*(?:e[-+]?\d+)?|\.\d+))", each)
+        if parts is None:
+            raise RequestError(f"where says {each!r}", "write measure>=number or measure<=number, separated by commas")
+        found.append((parts[1], parts[2], float(parts[3])))
+    return tuple(found)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    """What stands between commas."""
+    return tuple(each.strip() for each in text.split(",") if each.strip())
