@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from basketry.app.associations import AssociationsRequest, associations
 from basketry.app.build import BuildRequest, build
 from basketry.app.clusters import ClustersRequest, clusters
+from basketry.app.compare_rules import CompareRulesRequest, compare_rules
 from basketry.app.demo import DemoRequest, demo
 from basketry.app.doctor import DoctorRequest, doctor
 from basketry.app.explain import ExplainRequest, explain
@@ -48,6 +49,7 @@ OPERATIONS: Final = (
     Operation("explain", ExplainRequest, explain),
     Operation("clusters", ClustersRequest, clusters),
     Operation("rules", RulesRequest, rules),
+    Operation("compare-rules", CompareRulesRequest, compare_rules),
     Operation("report", ReportRequest, report),
     Operation("releases", ReleasesRequest, releases),
     Operation("rollback", RollbackRequest, rollback),

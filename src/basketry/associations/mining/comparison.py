@@ -135,8 +135,8 @@ class ComparedRules:
             ]
         )
 
-    def frame(self) -> pl.DataFrame:
-        """One row a rule, surest change first.
+    def frame(self, shown: pl.Series | None = None) -> pl.DataFrame:
+        """One row a rule, surest change first; those where the mask `shown` [len] is true, if one is given.
 
         `baskets_`, `support_`, `confidence_`, `lift_` first and second; `growth` is support second over first (Dong and Li
         1999), infinite where the first had none; `difference` of confidence, second less first, with its 95% interval `low` to
@@ -155,10 +155,10 @@ class ComparedRules:
             growth = (two.n_xy / two.n) / (one.n_xy / one.n)
         sides = (("first", one), ("second", two))
         counts = {f"{name}_{side}": _figure(each, name) for name in ("baskets", *_QUESTIONS) for side, each in sides}
-        return (
+        statuses = pl.Series(self._statuses(q, growth, difference, low, high), dtype=pl.Enum(STATUSES))
+        frame = (
             named_rules(self.rules)
-            .with_columns(status=pl.Series(self._statuses(q, growth, difference, low, high), dtype=pl.Enum(STATUSES)))
-            .with_columns(**counts)
+            .with_columns(status=statuses, **counts)
             .with_columns(
                 growth=growth,
                 difference=pl.Series(difference).fill_nan(None),
@@ -168,8 +168,9 @@ class ComparedRules:
             )
             .with_columns(**{f"p_{name}": values for name, values in zip(_QUESTIONS, p, strict=True)})
             .with_columns(**{f"q_{name}": values for name, values in zip(_QUESTIONS, q, strict=True)})
-            .sort(pl.min_horizontal("p_support", "p_confidence"), maintain_order=True)
         )
+        kept = frame if shown is None else frame.filter(shown)
+        return kept.sort(pl.min_horizontal("p_support", "p_confidence"), maintain_order=True)
 
     def _statuses(self, q: Floats, growth: Floats, difference: Floats, low: Floats, high: Floats) -> list[str]:
         support, confidence = (each <= self.comparison.alpha for each in q[:2])

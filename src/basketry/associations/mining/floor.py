@@ -31,7 +31,7 @@ def within_floor(rules: MinedRules, baskets: BasketMatrix, min_customers: int) -
     since the counts of both can be had from rules. A rule is held back with its itemset.
     """
     lattice, tree = rules.lattice, rules.itemsets.tree
-    needed = _with_subsets(lattice, np.unique(rules.whole))
+    needed = with_subsets(lattice, np.unique(rules.whole))
     customers = np.zeros(len(tree.parent), dtype=np.int64)
     customers[needed] = customers_of(baskets, tree, needed)
     held_back = tells_of_few(lattice, needed, (customers, tree.support.astype(np.int64)), min_customers)
@@ -81,7 +81,7 @@ def customers_of(baskets: BasketMatrix, tree: ItemsetTree, nodes: Int32s) -> Cou
     return found
 
 
-def _with_subsets(lattice: Lattice, nodes: Int32s) -> Int32s:
+def with_subsets(lattice: Lattice, nodes: Int32s) -> Int32s:
     """The nodes and all subsets of theirs, ascending."""
     reached = np.zeros(len(lattice.depth), dtype=np.bool_)
     front = nodes
