@@ -147,9 +147,11 @@ class HeldOut:
 
 
 def named_rules(rules: RuleNodes) -> pl.DataFrame:
-    """`antecedent` and `consequent` of each rule: list columns of names."""
-    name = rules.itemsets.named
-    return pl.DataFrame({"antecedent": name(rules.antecedent), "consequent": name(rules.consequent)})
+    """`antecedent` and `consequent` of each rule: list columns of names; an itemset is written out once."""
+    nodes, place = np.unique(np.concatenate([rules.antecedent, rules.consequent]), return_inverse=True)
+    names = rules.itemsets.named(nodes)
+    sides = np.split(place, [len(rules.antecedent)])
+    return pl.DataFrame({side: names.gather(at) for side, at in zip(("antecedent", "consequent"), sides, strict=True)})
 
 
 class Foretold:

@@ -14,6 +14,7 @@ from basketry.associations.mining.differences import equal_shares_p
 from basketry.associations.mining.itemsets import Itemsets, min_count
 from basketry.associations.mining.rule_counts import RuleCounts
 from basketry.associations.mining.transactions import Transactions
+from basketry.associations.significance import benjamini_hochberg
 from basketry.core.errors import DataError, RequestError
 from basketry.core.protocols import Run
 from rule_worlds import RUN, OneItemRules, from_matrix, packed
@@ -82,6 +83,17 @@ def test_exactly_the_rules_that_pass_in_either_are_compared(seed, support, confi
     for rule, each in compared.items():
         for number, name in enumerate(("baskets_first", "baskets_second")):
             assert (*rule, number) not in counts or each[name] == counts[*rule, number]
+
+
+def test_every_rule_sought_counts_as_three_tests():
+    rng = np.random.default_rng(7)
+    compared = Comparison(0.02, 0.3).fit(world(rng, 900, {(0, 1): 0.6}), world(rng, 900, {(0, 1): 0.4}), ONE_TO_ONE, RUN)
+    assert 1 <= len(compared) < 10 < len(compared.sides[0])
+    p = compared.p_values()
+    q = benjamini_hochberg(p.ravel(), 3 * len(compared.sides[0])).reshape(p.shape)
+    order = np.lexsort((np.arange(p.shape[1]), np.minimum(p[0], p[1])))
+    names = ("q_support", "q_confidence", "q_lift")
+    assert [compared.frame()[name].to_list() for name in names] == q[:, order].tolist()
 
 
 def test_between_two_samples_of_one_world_changes_are_called_in_five_percent_of_worlds_at_most():

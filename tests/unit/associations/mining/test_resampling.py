@@ -53,6 +53,8 @@ def test_bootstrap_draws_each_customer_once_on_average():
     random = np.random.default_rng(1)
     seen = Counter(item for _ in range(2000) for item in bootstrapped(shop, random).items.tolist())
     assert [seen[i] / 2000 for i in range(5)] == pytest.approx([1] * 5, abs=0.08)
+    distinct = np.mean([len(set(bootstrapped(shop, random).items.tolist())) for _ in range(2000)])
+    assert distinct == pytest.approx(5 * (1 - 0.8**5), abs=0.06), "with replacement"
 
 
 @given(shops(), st.sampled_from(["drop", "replace", "add"]), st.floats(0, 1), st.integers(0, 100))

@@ -73,6 +73,13 @@ def test_a_count_as_floor_keeps_its_share_in_a_half():
         assert stable.passed.tolist() == [1.0, 1.0]
 
 
+def test_a_floor_that_falls_between_two_counts_is_the_higher_one():
+    """Seven of ten hold both, at a floor of 7: in a half 3.5 means 4, which 126 of 252 halves have."""
+    shop = Transactions(packed([[0, 1]] * 7 + [[0]] * 3, 2), NAMES[:2])
+    stable = Stability("half", 400).fit(shop, Itemsets(7), OneItemRules(), RUN)
+    assert stable.passed == pytest.approx([0.5, 0.5], abs=0.08)
+
+
 def test_noise_by_kind_and_share():
     shop = world(4, 3000)
     metrics = PlantedNoise((0.0, 0.02, 0.3), 3).fit(shop, Itemsets(20), OneItemRules(0.2), RUN)
