@@ -187,7 +187,7 @@ def test_rules_of_two_periods_and_of_two_files(shop, tmp_path):
     status = {(*row["antecedent"], *row["consequent"]): row["status"] for row in found["rules"]}
     assert status["a", "b"] == "stronger" and status["d", "c"] == "emerging" and status["b", "c"] == "vanishing"
     stronger = next(row for row in found["rules"] if row["antecedent"] == ["a"])
-    assert stronger["sentence"] == "Of baskets with a, those that also hold b: first 50%, then 94%. Stronger."
+    assert stronger["sentence"] == "Of baskets with a, 50% held b at first, 94% then: stronger."
     assert (stronger["confidence_first"], stronger["confidence_second"]) == (0.5, 0.9375)
     chinese = asked("compare-rules", old, new, "--language", "zh", "--min-support", "0.1", shop=shop)
     assert "购物篮" in chinese["rules"][0]["sentence"]

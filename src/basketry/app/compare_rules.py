@@ -24,31 +24,17 @@ SHOWN: Final = (
     "baskets_second",
     "confidence_first",
     "confidence_second",
-    "low",
-    "high",
-    "lift_first",
-    "lift_second",
     "growth",
     "q_support",
     "q_confidence",
 )
-WORDS: Final = {
-    "en": {
-        "emerging": "emerging",
-        "vanishing": "vanishing",
-        "stronger": "stronger",
-        "weaker": "weaker",
-        "unchanged": "unchanged",
-        "unclear": "unclear, more baskets are needed",
-    },
-    "zh": {
-        "emerging": "新出现",
-        "vanishing": "消失",
-        "stronger": "变强",
-        "weaker": "变弱",
-        "unchanged": "不变",
-        "unclear": "不明确，需要更多购物篮",
-    },
+CHINESE: Final = {
+    "emerging": "新出现",
+    "vanishing": "消失",
+    "stronger": "变强",
+    "weaker": "变弱",
+    "unchanged": "不变",
+    "unclear": "不明确",
 }
 
 
@@ -249,13 +235,16 @@ def _titles(shop: Shop) -> dict[str, str]:
 
 
 def _sentence(row: Mapping[str, Any], titles: Mapping[str, str], language: str) -> str:
-    """Confidence then and now, and what that makes of the rule."""
+    """Confidence at first and then, and what that makes of the rule."""
     link = {"en": " and ", "zh": "和"}[language]
     x, y = (link.join(str(titles.get(each, each)) for each in row[side]) for side in ("antecedent", "consequent"))
-    then, now = (row[name] for name in ("confidence_first", "confidence_second"))
-    verdict = WORDS[language][row["status"]]
+    shares = [None if row[name] is None else f"{row[name]:.0%}" for name in ("confidence_first", "confidence_second")]
     if language == "zh":
-        was, is_ = ("无人购买" if share is None else f"{share:.0%}" for share in (then, now))
-        return f"含有{x}的购物篮中也含有{y}的：先前 {was}，后来 {is_}。{verdict}。"
-    was, is_ = ("none was sold" if share is None else f"{share:.0%}" for share in (then, now))
-    return f"Of baskets with {x}, those that also hold {y}: first {was}, then {is_}. {verdict[0].upper()}{verdict[1:]}."
+        told = [f"{when}{share or '无'}" for when, share in zip(("先前", "后来"), shares, strict=True)]
+        return f"含有{x}的购物篮中，同时含有{y}的{told[0]}，{told[1]}：{CHINESE[row['status']]}。"
+    first, then = shares
+    if first is None:
+        return f"No basket held {x} at first; then {then} of those with it held {y}: {row['status']}."
+    if then is None:
+        return f"Of baskets with {x}, {first} held {y} at first; then no basket held it: {row['status']}."
+    return f"Of baskets with {x}, {first} held {y} at first, {then} then: {row['status']}."
