@@ -16,6 +16,9 @@ from typing import Any, Final
 import dataframely as dy
 
 from basketry.app.operations import OPERATIONS, Operation
+from basketry.associations.mining import interest
+from basketry.associations.mining.context import IN_CONTEXT
+from basketry.associations.mining.sources import SOURCES
 from basketry.core import tables
 from basketry.core.errors import BasketryError
 from basketry.data.adapters import ADAPTERS
@@ -219,11 +222,49 @@ def weights_page() -> Iterator[str]:
     yield "\n".join([*head("Name", "Package", "Bytes", "Licence", "Origin", "sha256"), *lines])
 
 
+def measures_page() -> Iterator[str]:
+    """Every measure of a rule: its formula, range, value at independence, whether it has a direction, and source."""
+    yield "# Measures of rules"
+    yield cleandoc("""
+        Of a rule X → Y, each under the name that `basketry rules --where`, `--order` and `--measures` take, and that
+        `MinedRules.measure` takes in Python. [How to read them](../explanation/rules.md). P(.) is a share of the n baskets,
+        not-X means a basket that lacks an item of X, log is natural.
+    """)
+    yield cleandoc(interest.__doc__ or "").split("\n\n", 2)[2]
+    yield "## From the four counts"
+    lines = [
+        row(
+            f"`{name}`",
+            m.formula,
+            interval(m.range),
+            "" if m.neutral is None else f"{m.neutral:g}",
+            "" if m.symmetric else "yes",
+            m.source,
+        )
+        for name, m in interest.INTEREST.items()
+    ]
+    yield "\n".join([*head("Name", "Formula", "Range", "At independence", "Has a direction", "Source"), *lines])
+    yield "## From other rules, or the thresholds"
+    lines = [row(f"`{name}`", m.formula, interval(m.range), m.source) for name, m in IN_CONTEXT.items()]
+    yield "\n".join([*head("Name", "Formula", "Range", "Source"), *lines])
+    yield "## Other names"
+    yield "\n".join([*head("Also called", "Here"), *(row(f"`{also}`", f"`{name}`") for also, name in interest.ALIASES.items())])
+    yield "## Sources"
+    yield "\n".join(f"- **{short}**: {title}." for short, title in SOURCES.items())
+
+
+def interval(bounds: tuple[float, float]) -> str:
+    """A range as [least, most]; an infinite end is written out."""
+    least, most = (f"{bound:.4g}".replace("inf", "∞") for bound in bounds)
+    return f"[{least}, {most}]"
+
+
 PAGES: Final[dict[str, Callable[[], Iterator[str]]]] = {
     "tables.md": tables_page,
     "commands.md": commands_page,
     "errors.md": errors_page,
     "rules.md": rules_page,
+    "measures.md": measures_page,
     "shop-toml.md": shop_page,
     "weights.md": weights_page,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,8 @@ import polars as pl
 import pytest
 
 from basketry.app.report_page import ReportData, render
-from basketry.core.tables import Associations, Metrics
+from basketry.app.rules_page import rules_page
+from basketry.core.tables import Associations, Metrics, Rules
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="absent here: playwright (pip install 'basketry[dev]')")
 
@@ -44,6 +46,37 @@ PAIRS = (
     ("p7", "p8", "complement", 0.77),
     ("p2", "p8", "unknown", 0.05),
 )
+
+RULES = (
+    (("p1", "p2"), ("p3",), 30, 40),
+    (("p1",), ("p3",), 36, 90),
+    (("p2", "p3"), ("p1",), 30, 36),
+    (("p7",), ("p8",), 50, 80),
+    (("p5", "p7"), ("p8",), 12, 14),
+    (("p6",), ("p4",), 9, 30),
+)
+
+
+def rules() -> pl.DataFrame:
+    """Rules of the contract, over a thousand baskets of which a hundred hold any consequent."""
+    rows = [
+        {
+            "antecedent": list(x),
+            "consequent": list(y),
+            "baskets": both,
+            "antecedent_baskets": of,
+            "consequent_baskets": 100,
+            "support": both / 1000,
+            "confidence": both / of,
+            "lift": both * 10 / of,
+            "leverage": both / 1000 - of / 10_000,
+            "conviction": 0.9 / (1 - both / of),
+            "q": 1e-9,
+            "contribution": [math.log(both * 10 / of) / len(x)] * len(x),
+        }
+        for x, y, both, of in RULES
+    ]
+    return Rules.validate(pl.DataFrame(rows, schema=Rules.create_empty().schema))
 
 
 def sentence(row, one: str, other: str, language: str) -> str:
@@ -106,6 +139,7 @@ def shop() -> ReportData:
         metrics=Metrics.validate(pl.DataFrame(metrics, schema=Metrics.create_empty().schema, orient="row")),
         clusters=pl.DataFrame({"method": ["kmeans"], "cluster": [0], "size": [8], "words": [f"pasta, {HOSTILE}"]}),
         sentence=sentence,
+        association_rules=rules(),
     )
 
 
@@ -336,3 +370,114 @@ def test_prints(open_page):
     page.emulate_media(media="print")
     assert page.locator(".controls").is_hidden() and page.locator("#search").is_hidden()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def mark(page, picture: str, name: str):
+    return page.locator(f"svg.plot.{picture}:visible").get_by_role("button", name=name, exact=True)
+
+
+def told(page) -> list[str]:
+    return [text for text in page.locator("#told li .reason span:visible").all_inner_texts() if text]
+
+
+def lit(page, picture: str) -> list[str]:
+    found = page.locator(f"svg.plot.{picture}:visible .mark.lit")
+    return found.evaluate_all("all => all.map(e => e.getAttribute('aria-label'))")
+
+
+SALSA = "Of the 80 baskets with “Tortilla chips”, 50 (62.5%) also hold “Medium salsa”: 6.25 times as often as in all baskets"
+
+
+def test_pointing_at_a_product_tells_its_rules_in_every_picture(open_page):
+    page = open_page().page
+    mark(page, "network", "Medium salsa").locator("circle").hover()
+    assert page.locator("#told h3").inner_text() == "Medium salsa"
+    assert any(text.startswith(SALSA) for text in told(page))
+    assert "Tortilla chips → Medium salsa" in lit(page, "scatter")
+    assert not any("Parmesan" in name for name in lit(page, "parallel"))
+    page.mouse.move(0, 0)
+    assert page.locator("#told .hint").is_visible() and not page.locator(".plots.dim").count()
+
+
+def test_a_rule_tells_what_each_product_brings(open_page):
+    page = open_page().page
+    mark(page, "scatter", "Spaghetti, Marinara sauce → Parmesan, grated").click()
+    page.mouse.move(0, 0)
+    assert told(page)[-1] == "Of that lift, “Spaghetti” explains 50% (factor 2.74) and “Marinara sauce” 50% (factor 2.74)."
+    page.locator("#language").click()
+    assert told(page)[-1] == "这一提升中，“Spaghetti”占50%（因子2.74），“Marinara sauce”占50%（因子2.74）。"
+    page.keyboard.press("Escape")
+    assert page.locator("#told .hint").is_visible()
+
+
+@pytest.mark.parametrize("picture", ["matrix", "network", "parallel", "scatter"])
+def test_arrow_keys_walk_through_each_picture_of_rules(open_page, picture):
+    page = open_page().page
+    page.locator(f"svg.plot.{picture}:visible [tabindex='0']").focus()
+    focused = "document.activeElement.getAttribute('aria-label')"
+    seen = set()
+    for key in ("ArrowRight", "ArrowDown", "ArrowLeft", "ArrowUp") * 3:
+        page.keyboard.press(key)
+        here = page.evaluate(focused)
+        assert page.locator("#told h3").inner_text() == here
+        seen.add(here)
+    assert len(seen) > 2
+    page.keyboard.press("Enter")
+    kept = page.evaluate(focused)
+    page.keyboard.press("Tab")
+    page.mouse.move(0, 0)
+    assert page.locator("#told h3").inner_text() in (kept, page.evaluate(focused))
+    assert page.locator(f"svg.plot.{picture}:visible [tabindex='0']").count() == 1
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_names_in_the_pictures_of_rules_do_not_overlap_as_drawn(open_page, width):
+    page = open_page(width).page
+    for picture in ("network", "parallel"):
+        boxes = page.locator(f"svg.plot.{picture}:visible .mark").evaluate_all(
+            """marks => marks.map(mark => [...mark.querySelectorAll("text")].map(text => text.getBoundingClientRect())
+                .map(box => [box.left, box.top, box.right, box.bottom]))"""
+        )
+        for number, labels in enumerate(boxes):
+            for one in labels:
+                for other in (box for labels in boxes[number + 1 :] for box in labels):
+                    across, down = (min(one[i + 2], other[i + 2]) - max(one[i], other[i]) for i in (0, 1))
+                    assert across < 3 or down < 3, picture
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_names_in_the_pictures_of_rules_stay_inside(open_page, width):
+    page = open_page(width).page
+    outside = page.locator("svg.plot:visible text").evaluate_all(
+        """texts => texts.filter(text => {
+            const [box, room] = [text.getBoundingClientRect(), text.ownerSVGElement.getBoundingClientRect()];
+            return box.width && (box.left < room.left - 1 || box.right > room.right + 1 || box.top < room.top - 1);
+        }).map(text => text.textContent)"""
+    )
+    assert outside == []
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_the_panel_never_hides_what_was_chosen_without_a_way_back(open_page, width):
+    page = open_page(width).page
+    mark(page, "network", "Tortilla chips").locator("circle").click()
+    assert page.locator("#told .chosen").is_visible()
+    page.locator("#told .back").click()
+    assert page.locator("#told .chosen").is_hidden() and not page.locator(".plots.dim").count()
+
+
+def test_a_page_of_rules_alone(browser, tmp_path):
+    path = tmp_path / "rules.html"
+    path.write_text(rules_page(rules(), TITLES, "zh"), encoding="utf-8")
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(path.as_uri())
+    assert page.locator("h1").inner_text() == "购物篮规则" and page.locator(".en:visible").count() == 0
+    page.locator("#language").click()
+    mark(page, "scatter", "Tortilla chips → Medium salsa").click()
+    assert told(page)[0].startswith(SALSA)
+    assert page.locator("table.rules tbody tr").count() == len(RULES)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390 and complaints == []
+    page.close()

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import hypot, sqrt
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from basketry.app.placing import GAP, LINE_HEIGHT, Box, apart, stretched, text_width, wrapped
+
 if TYPE_CHECKING:
     import polars as pl
 
 Language = Literal["en", "zh"]
-Box = tuple[float, float, float, float]
 Sentence = Callable[[Mapping[str, Any], str, str, Language], str]
 
-LINE_HEIGHT: Final = 13.0
-LETTER: Final = 6.9  # mean advance of a Latin letter at the label's 12 px, in a wide face; a CJK character takes two
 HUB_LETTER: Final = 1.12  # hubs have bold labels
-GAP: Final = 4.0
 CANDIDATE_HUBS: Final = 300
-ROUNDS: Final = 80
 
 
 @dataclass(frozen=True)
@@ -265,31 +261,6 @@ def readable(title: str) -> str:
     return title.capitalize() if title.isupper() and len(title) > 3 else title
 
 
-def text_width(text: str) -> float:
-    """About how many pixels a label line takes."""
-    return sum(
-        LETTER * (2 if unicodedata.east_asian_width(letter) in "WF" else 1.2 if letter.isupper() else 1) for letter in text
-    )
-
-
-def wrapped(title: str, width: float, lines: int = 2) -> tuple[str, ...]:
-    """`title` in at most `lines` lines of at most `width` pixels, broken at spaces if there are any, cut with an ellipsis."""
-    done: list[str] = []
-    rest = " ".join(title.split())
-    while rest and len(done) < lines:
-        cut = len(rest)
-        while cut > 1 and text_width(rest[:cut]) > width:
-            cut -= 1
-        if cut < len(rest) and len(done) < lines - 1 and (space := rest.rfind(" ", 1, cut + 1)) > 0:
-            cut = space
-        if cut < len(rest) and len(done) == lines - 1:
-            done.append(rest[: max(cut - 1, 1)].rstrip() + "…")
-            break
-        done.append(rest[:cut].strip())
-        rest = rest[cut:].strip()
-    return tuple(done)
-
-
 def _place(nodes: Sequence[Node], lines: Sequence[tuple[int, int, float]], canvas: Canvas) -> list[Node]:
     """Spring layout on the strengths, stretched over the canvas, then boxes pushed apart until none overlaps."""
     import networkx as nx
@@ -303,54 +274,9 @@ def _place(nodes: Sequence[Node], lines: Sequence[tuple[int, int, float]], canva
     spots = nx.spring_layout(graph, k=2.2 / sqrt(len(nodes)), iterations=300, seed=7)
     xs = [float(spots[index][0]) for index in range(len(nodes))]
     ys = [float(spots[index][1]) for index in range(len(nodes))]
-    return _apart(nodes, _stretched(xs, 60, canvas.width - 60), _stretched(ys, 24, canvas.height - 50), canvas.width)
-
-
-def _stretched(values: Sequence[float], low: float, high: float) -> list[float]:
-    """Values onto low..high: halfway between their own distances and equal ones, so that a crowd is given room."""
-    least, most = min(values), max(values)
-    span = most - least
-    if not span:
-        return [(low + high) / 2 for _ in values]
-    order = sorted(range(len(values)), key=lambda index: (values[index], index))
-    rank = {index: place / (len(values) - 1) for place, index in enumerate(order)}
-    return [low + ((value - least) / span + rank[index]) / 2 * (high - low) for index, value in enumerate(values)]
-
-
-def _apart(nodes: Sequence[Node], xs: list[float], ys: list[float], width: float) -> list[Node]:
-    """Push overlapping boxes apart along the axis where they overlap less, within left, top and right; then let them settle."""
-    boxes = [node.box for node in nodes]
-    for _ in range(ROUNDS):
-        for i in range(len(nodes)):
-            for j in range(i + 1, len(nodes)):
-                across, down = _overlap(boxes, xs, ys, i, j)
-                if across <= 0 or down <= 0:
-                    continue
-                along, step = (xs, across) if across < down else (ys, down)
-                side = step / 2 if (along[i], i) < (along[j], j) else -step / 2
-                along[i] -= side
-                along[j] += side
-        for i, (left, top, right, _) in enumerate(boxes):
-            xs[i] = min(max(xs[i], GAP - left), width - GAP - right)
-            ys[i] = max(ys[i], GAP - top)
-    _settle(boxes, xs, ys)
-    return [replace(node, x=round(x, 1), y=round(y, 1)) for node, x, y in zip(nodes, xs, ys, strict=True)]
-
-
-def _settle(boxes: Sequence[Box], xs: Sequence[float], ys: list[float]) -> None:
-    """From the top down, move each box below whatever it still overlaps: what was wedged between the sides is freed."""
-    order = sorted(range(len(boxes)), key=lambda i: (ys[i] + boxes[i][1], i))
-    for place, i in enumerate(order):
-        while above := [j for j in order[:place] if min(_overlap(boxes, xs, ys, i, j)) > GAP / 2]:
-            ys[i] = max(ys[j] + boxes[j][3] for j in above) + GAP - boxes[i][1]
-
-
-def _overlap(boxes: Sequence[Box], xs: Sequence[float], ys: Sequence[float], i: int, j: int) -> tuple[float, float]:
-    """By how much two boxes, with a gap around, overlap across and down; they overlap where both are above 0."""
-    (left, top, right, bottom), (left_too, top_too, right_too, bottom_too) = boxes[i], boxes[j]
-    across = min(right + xs[i], right_too + xs[j]) - max(left + xs[i], left_too + xs[j]) + GAP
-    down = min(bottom + ys[i], bottom_too + ys[j]) - max(top + ys[i], top_too + ys[j]) + GAP
-    return across, down
+    spread = stretched(xs, 60, canvas.width - 60), stretched(ys, 24, canvas.height - 50)
+    places = apart([node.box for node in nodes], *spread, canvas.width)
+    return [replace(node, x=x, y=y) for node, (x, y) in zip(nodes, places, strict=True)]
 
 
 def _curve(a: Node, b: Node) -> str:

@@ -50,6 +50,12 @@ class GraphReader:
         return pl.read_parquet(self.release.path("associations.parquet"))
 
     @cached_property
+    def rules(self) -> pl.DataFrame | None:
+        """Rows of Rules; None in a release that was built without them."""
+        name = "rules.parquet"
+        return pl.read_parquet(self.release.path(name)) if name in self.release.manifest.files else None
+
+    @cached_property
     def vectors(self) -> Vectors:
         """Vectors of the distinct texts, mapped from the file."""
         import numpy as np

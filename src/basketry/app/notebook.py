@@ -46,6 +46,16 @@ class Notebook(Shop):
 
         return explain(self, ExplainRequest(product, other, language))
 
+    def mine(self, min_support: int | float = 0.01, *, kind: str = "all", min_customers: int = 20) -> pl.DataFrame:
+        """Itemsets of the shop's own baskets, in most of them first, of at least `min_customers` distinct customers.
+
+        For baskets from elsewhere use `basketry.mine`.
+        """
+        from basketry.app.mine import EVERYTHING, MineRequest, mine
+
+        request = MineRequest(min_support=repr(min_support), kind=kind, k=EVERYTHING, min_customers=min_customers)
+        return mine(self, request).itemsets
+
     def clusters(self, method: str = "kmeans", k: int = 20) -> pl.DataFrame:
         """Groups of products that mean alike, by their telling words."""
         from basketry.app.clusters import ClustersRequest, clusters

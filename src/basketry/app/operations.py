@@ -15,6 +15,7 @@ from basketry.app.doctor import DoctorRequest, doctor
 from basketry.app.explain import ExplainRequest, explain
 from basketry.app.ingest import IngestRequest, ingest
 from basketry.app.init import InitRequest, init
+from basketry.app.mine import MineRequest, mine
 from basketry.app.releases import ReleasesRequest, RollbackRequest, VerifyRequest, releases, rollback, verify
 from basketry.app.report import ReportRequest, report
 from basketry.app.rules import RulesRequest, rules
@@ -48,6 +49,7 @@ OPERATIONS: Final = (
     Operation("associations", AssociationsRequest, associations),
     Operation("explain", ExplainRequest, explain),
     Operation("clusters", ClustersRequest, clusters),
+    Operation("mine", MineRequest, mine),
     Operation("rules", RulesRequest, rules),
     Operation("compare-rules", CompareRulesRequest, compare_rules),
     Operation("report", ReportRequest, report),

@@ -74,6 +74,7 @@ def _data(shop: Shop, graph: GraphReader) -> ReportData:
         metrics=Metrics.validate(pl.DataFrame(manifest.metrics, schema=Metrics.create_empty().schema), cast=True),
         clusters=sizes,
         sentence=verdict_sentence,
+        association_rules=graph.rules,
     )
 
 

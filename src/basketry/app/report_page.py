@@ -7,18 +7,17 @@ writes them as text, never as markup.
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from basketry.app import charts, graph_picture
+from basketry.app import charts, graph_picture, html_page, rule_section
 from basketry.app.charts import Measure, Panel
 from basketry.app.graph_picture import Picture, Sentence, readable
-from basketry.app.report_words import both, humanised
+from basketry.app.html_page import figure, policy, source
+from basketry.app.report_words import both
 
 if TYPE_CHECKING:
     import polars as pl
@@ -43,6 +42,7 @@ class ReportData:
     `rules`: table, rule, verb (`quarantine`, `repair` or `flag`), rows, money, example (the last two may be null).
     `products`: product_id, title, department, category, customers (distinct customers; all but the id may be null).
     `associations`, `metrics`: the contracts of core/tables.py. `clusters`: method, cluster, size, words; one row a cluster.
+    `association_rules`: the contract Rules of core/tables.py, or None where the release has none.
     `sentence(row, title, other_title, language)` words one row of `associations` in `"en"` or `"zh"`: those shown.
     `model` is the name in `metrics` of what the release serves; every other model there is a baseline.
     """
@@ -62,6 +62,7 @@ class ReportData:
     clusters: pl.DataFrame
     sentence: Sentence
     model: str = "fused"
+    association_rules: pl.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -96,13 +97,12 @@ def render(data: ReportData) -> str:
     counts = _counts(data.associations)
     panels = charts.panels(data.metrics, data.model)
     environment = _environment()
-    style, script = _source("report.css"), _source("report.js")
+    style, script = source("report.css", "rules.css"), source("page.js", "report.js", "rules.js")
     return environment.get_template("report.html").render(
         data=data,
         style=style,
         script=script,
-        policy=f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
-        "img-src data:; base-uri 'none'; form-action 'none'",
+        policy=policy(style, script),
         figures=_figures(data),
         counts=counts,
         totals={kind: sum(by_verdict.values()) for kind, by_verdict in counts.items()},
@@ -114,6 +114,7 @@ def render(data: ReportData) -> str:
         lift=charts.lift_chart(data.associations),
         scatter=charts.scatter(data.associations),
         titles=titles,
+        mined=None if data.association_rules is None else rule_section.section(data.association_rules, titles),
         panels=panels,
         main_panels=[panel for panel in panels if panel.metric in MAIN_METRICS] or panels[:4],
         clusters=_clusters(data.clusters),
@@ -124,64 +125,17 @@ def render(data: ReportData) -> str:
 
 @cache
 def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("basketry.app", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals.update(say=_say, draw_words=_draw_words, attribute=_attribute, both=both, compare=_compare)
-    environment.filters.update(number=_number, figure=_figure, share=_share, humanised=humanised, told=_told, readable=readable)
+    environment = html_page.environment()
+    environment.globals.update(compare=_compare)
+    environment.filters.update(told=_told)
     return environment
-
-
-def _source(name: str) -> Markup:
-    """A style sheet or script of ours, as it stands between its tags."""
-    from importlib.resources import files
-
-    from markupsafe import Markup
-
-    return Markup((files("basketry.app") / "templates" / name).read_text(encoding="utf-8"))  # noqa: S704  # our own file
-
-
-def _digest(source: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
-
-
-def _say(key: str, **figures: object) -> Markup:
-    """The words of `key` in both languages; the style sheet shows one."""
-    from markupsafe import Markup
-
-    english, chinese = both(key)
-    shown = Markup('<span class="en" lang="en">{}</span><span class="zh" lang="zh-Hans">{}</span>')
-    return shown.format(english.format(**figures), chinese.format(**figures))
-
-
-def _draw_words(key: str, **figures: object) -> Markup:
-    """The same, inside an SVG text."""
-    from markupsafe import Markup
-
-    english, chinese = both(key)
-    return Markup('<tspan class="en">{}</tspan><tspan class="zh">{}</tspan>').format(
-        english.format(**figures), chinese.format(**figures)
-    )
-
-
-def _attribute(name: str, key: str) -> Markup:
-    """An attribute in English that the script can turn into Chinese."""
-    from markupsafe import Markup
-
-    return Markup('{0}="{1}" data-say="{0}" data-say-en="{1}" data-say-zh="{2}"').format(name, *both(key))
 
 
 def _compare(panel: Panel, theirs: Measure, apart: bool) -> Markup:
     """A sentence on a baseline that does better than the release's model."""
     from markupsafe import Markup
 
-    figures = {"theirs": _figure(theirs.value), "ours": _figure(panel.ours.value if panel.ours else None)}
+    figures = {"theirs": figure(theirs.value), "ours": figure(panel.ours.value if panel.ours else None)}
     names = [both(f"metric.{panel.metric}"), both(f"slice.{panel.slice}"), both(f"model.{theirs.model}")]
     english, chinese = (
         words.format(metric=metric, slice=part, model=model, **figures)
@@ -196,24 +150,6 @@ def _told(picture: Picture) -> dict[str, list[dict[str, object]]]:
         "nodes": [{"id": node.product_id, "name": node.name, "customers": node.customers} for node in picture.nodes],
         "edges": [{"a": edge.a, "b": edge.b, "verdict": edge.verdict, "en": edge.en, "zh": edge.zh} for edge in picture.edges],
     }
-
-
-def _number(value: float | None) -> str:
-    """Whole numbers with separators; money and such to the unit. A missing one is a dash."""
-    return "–" if value is None else f"{value:,.0f}"
-
-
-def _figure(value: float | None) -> str:
-    """About three significant digits, never in powers of ten."""
-    if value is None:
-        return "–"
-    size = abs(value)
-    places = next((places for least, places in ((100, 0), (10, 1), (1, 2), (0.01, 3)) if size >= least), 4)
-    return f"{value:,.{places if value else 0}f}"
-
-
-def _share(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f}%"
 
 
 def _figures(data: ReportData) -> list[tuple[str, int | None]]:

@@ -102,6 +102,76 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "scatter.empty": ("No pair has both a similarity and a lift.", "没有同时具备相似度和提升度的商品对。"),
     "edges.heading": ("Edges by kind, and what they are worth", "各类边及其判断"),
     "edges.note": ("Directed edges of each kind, split by verdict.", "各类有向边，按判断分段。"),
+    "mined.title": ("Rules of the basket", "购物篮规则"),
+    "mined.heading": ("What leads to what: rules of several products", "什么带来什么：多商品规则"),
+    "mined.intro": (
+        "The {shown} rules whose lift is most certain, of {of}: no consequent more than twelve times while others wait, no set "
+        "of products more than twice. Point at anything in a picture, or use the arrow keys, and the sentence says what was "
+        "counted. A rule tells what is bought together, not what causes what.",
+        "共 {of} 条规则，显示提升度最确定的 {shown} 条：只要还有别的规则可选，同一结果不超过十二次；同一组商品不超过两次。"
+        "用鼠标指向图中任何一处，或用方向键移动，即可读到所依据的计数。规则说明什么一起买，不说明因果。",
+    ),
+    "mined.empty": (
+        "This release holds no rules: no set of products stands in enough baskets, or none were asked for.",
+        "此版本没有规则：没有商品组合出现在足够多的购物篮中，或构建时未要求规则。",
+    ),
+    "mined.rule": ("Rule and reason", "规则与理由"),
+    "mined.baskets": ("Baskets", "购物篮数"),
+    "mined.confidence": ("Confidence", "置信度"),
+    "mined.lift": ("Lift", "提升度"),
+    "mined.certain": ("Lift, at least", "提升度下限"),
+    "mined.more": ("{n} more rules", "另有 {n} 条规则"),
+    "mined.hint": (
+        "Point at a dot, a line or a name: its rules light up in every picture, and stand here in words. Click to keep them.",
+        "指向圆点、线条或名称：相关规则在各图中同时亮起，并在此以文字说明。点击可保留。",
+    ),
+    "mined.close": ("Let go", "取消选择"),
+    "mined.rest": ("{n} more, in the table below", "另有 {n} 条，见下表"),
+    "mined.matrix": ("Matrix: antecedents that do alike, against consequents", "矩阵：作用相近的前提与结果"),
+    "mined.matrix_label": (
+        "Matrix of rules. Rows are groups of antecedents, columns consequents. Arrow keys move, Enter keeps, Escape lets go.",
+        "规则矩阵。行为前提分组，列为结果。方向键移动，回车选定，Esc 取消。",
+    ),
+    "mined.matrix_note": (
+        "A row is a group of antecedents that lift the same consequents by as much; a dot is larger with more "
+        "baskets, and has the colour of their lift. Most rules lead to {title}: {n} of those shown.",
+        "每行是一组对相同结果提升相近的前提；圆点越大购物篮越多，颜色表示提升度。"
+        "通向 {title} 的规则最多，在所示规则中占 {n} 条。",
+    ),
+    "mined.network": ("Network: products, and the rules between them", "网络：商品及其间的规则"),
+    "mined.network_label": (
+        "Network of products and rules. Arrow keys move, Enter keeps, Escape lets go.",
+        "商品与规则的网络。方向键移动，回车选定，Esc 取消。",
+    ),
+    "mined.network_note": (
+        "Rings are products, dots are rules: lines run from what a rule asks for to the dot, arrows to what it promises. The "
+        "best rules that find room. In most of the rules shown on this page: {title}, {n} times.",
+        "圆环是商品，圆点是规则：线从规则的前提连到圆点，箭头指向结果。图中为放得下的最佳规则。"
+        "本页所示规则中出现最多的是 {title}，共 {n} 次。",
+    ),
+    "mined.parallel": ("Lines: from the basket to what comes along", "平行坐标：从篮中之物到随之而来之物"),
+    "mined.parallel_label": (
+        "Rules in parallel coordinates. Arrow keys move, Enter keeps, Escape lets go.",
+        "规则的平行坐标图。方向键移动，回车选定，Esc 取消。",
+    ),
+    "mined.parallel_note": (
+        "Each line is a rule: it passes through every product it asks for, and ends at what it promises. Thicker with more "
+        "baskets. The best rules that find room.",
+        "每条线是一条规则：依次经过它要求的各种商品，止于它的结果。购物篮越多线越粗。图中为放得下的最佳规则。",
+    ),
+    "mined.asks": ("in the basket", "篮中已有"),
+    "mined.promises": ("comes along", "随之而来"),
+    "mined.scatter": ("Scatter: how often, and how surely", "散点：多常见，多可靠"),
+    "mined.scatter_label": (
+        "Rules by support and confidence. Arrow keys move, Enter keeps, Escape lets go.",
+        "规则的支持度与置信度。方向键移动，回车选定，Esc 取消。",
+    ),
+    "mined.scatter_note": (
+        "Each dot is a rule: the share of all baskets it rests on, against how often it holds where it applies.",
+        "每个点是一条规则：横轴为它所依据的购物篮占全部的比例，纵轴为前提成立时结果出现的比例。",
+    ),
+    "mined.support_axis": ("support: share of all baskets (log scale)", "支持度：占全部购物篮的比例（对数轴）"),
+    "mined.footer": ("One file, no network: made by Basketry.", "单一文件，无需联网：由 Basketry 生成。"),
     "ingest.heading": ("What was read, kept, repaired and set aside", "读入、保留、修复与隔离"),
     "ingest.note": (
         "Nothing is dropped in silence: rows in = kept + set aside, to the row. Each row set aside names the rule it broke.",

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import numpy as np
     import numpy.typing as npt
     import polars as pl
@@ -39,7 +37,7 @@ class RulesRequest:
         default=NO_REDUNDANCY,
         metadata={"help": "Drop rules by: none, improvement (a more general rule is as good), closed, or statistical."},
     )
-    order: str = field(default="lift", metadata={"help": "Best first by this measure."})
+    order: str = field(default="lift", metadata={"help": "Best first by this measure, then by confidence."})
     k: int = field(default=10, metadata={"help": "How many rules to show."})
     measures: str = field(default="", metadata={"help": "More measures to show, as conviction,zhang,q."})
     language: str = field(default="en", metadata={"help": "Language of the sentences: en or zh."})
@@ -70,6 +68,7 @@ def rules(shop: Shop, request: RulesRequest) -> RulesResult:
     from basketry.associations.mining.itemsets import Itemsets
     from basketry.associations.mining.redundancy import WAYS
     from basketry.associations.mining.rules import Rules, canonical
+    from basketry.associations.wording.rules import with_rule_sentences
     from basketry.core.errors import RequestError
     from basketry.core.protocols import Run
 
@@ -92,7 +91,7 @@ def rules(shop: Shop, request: RulesRequest) -> RulesResult:
     kept = found.take(chosen)
     shown = kept.head(request.k)
     frame = _frame(shown, more, found, chosen)
-    told = frame.with_columns(_sentences(frame, {} if request.source else _titles(shop), language))
+    told = with_rule_sentences(frame, {} if request.source else _titles(shop), LANGUAGES[language])
     wrote = write_table(_frame(kept, more, found, chosen), request.out) if request.out else None
     return RulesResult(len(transactions), len(mined), found.tried, len(kept), told, wrote, notes)
 
@@ -122,7 +121,8 @@ def _chosen(
         rows = rows[allowed]
     values = found.measure(request.order)[rows]
     ascending = canonical(request.order) in LESS_IS_BETTER
-    return rows[np.argsort(values if ascending else -values, kind="stable")], tuple(notes)
+    ties = -found.measure("confidence")[rows]
+    return rows[np.lexsort((ties, values if ascending else -values))], tuple(notes)
 
 
 def _frame(shown: MinedRules, more: tuple[str, ...], found: MinedRules, chosen: npt.NDArray[np.integer]) -> pl.DataFrame:
@@ -141,24 +141,6 @@ def _titles(shop: Shop) -> dict[str, str]:
 
     with shop.dataset() as dataset:
         return dict(dataset.table(Products).select("product_id", "title").iter_rows())
-
-
-def _sentences(frame: pl.DataFrame, titles: Mapping[str, str], language: str) -> pl.Series:
-    """A sentence a rule."""
-    import polars as pl
-
-    told = [_sentence(row, titles, language) for row in frame.iter_rows(named=True)]
-    return pl.Series("sentence", told, dtype=pl.String)
-
-
-def _sentence(row: Mapping[str, Any], titles: Mapping[str, str], language: str) -> str:
-    link = {"en": " and ", "zh": "和"}[language]
-    x, y = (link.join(str(titles.get(each, each)) for each in row[side]) for side in ("antecedent", "consequent"))
-    both, confidence, lift = f"{row['baskets']:,}", f"{row['confidence']:.0%}", f"{row['lift']:.3g}"
-    having = f"{round(row['baskets'] / row['confidence']):,}"
-    if language == "zh":
-        return f"{having} 个含有{x}的购物篮中，{both} 个也含有{y}：{confidence}，是偶然情况的 {lift} 倍。"
-    return f"Of {having} baskets with {x}, {both} also hold {y}: {confidence}, {lift} times as often as by chance."
 
 
 def parsed_support(text: str) -> int | float:

@@ -62,7 +62,7 @@ def _command(operation: Operation) -> Callable[..., None]:
         from basketry.cli.progress import ProgressBars
         from basketry.cli.render import render
 
-        needs_shop = operation.name not in ("init", "demo", "doctor")
+        needs_shop = operation.name not in ("init", "demo", "doctor") and not fields.get("source")
         opened = Shop.open(shop) if needs_shop else Shop(shop)
         if quiet or not sys.stderr.isatty():
             result = operation.call(opened, operation.request(**fields))

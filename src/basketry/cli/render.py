@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from basketry.core.errors import RequestError
+from basketry.core.spreadsheet import harmless
 
 if TYPE_CHECKING:
     import polars as pl
@@ -108,11 +109,9 @@ def _as_csv(result: Any) -> None:
     """The first table that has rows; text cells that a spreadsheet would run as a formula get a leading apostrophe."""
     import polars as pl
 
-    from basketry.app.written import safe_csv
-
     _, tables, _ = _parts(result)
     frame = next((table for table in tables.values() if not table.is_empty()), next(iter(tables.values()), pl.DataFrame()))
-    sys.stdout.write(safe_csv(frame))
+    sys.stdout.write(harmless(frame).write_csv())
 
 
 FORMATS: Final[dict[str, Callable[[Any], None]]] = {"table": _as_table, "json": _as_json, "csv": _as_csv}

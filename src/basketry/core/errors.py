@@ -23,8 +23,8 @@ BasketryError
 ```
 
 Each class has a stable `code`, which names its page `docs/errors/CODE.md`. A message is one sentence with the offending values;
-a hint says the way out. A driver's exception is wrapped once, at the boundary of the room that imports the driver. DataError and
-RequestError are ValueErrors and NotFound is a KeyError too, as callers from the wider ecosystem expect.
+a hint says the way out. A driver's exception is wrapped once, at the boundary of the room that imports the driver. DataError
+and RequestError are also ValueErrors, and NotFound a KeyError: what callers of other libraries expect.
 """
 
 from __future__ import annotations

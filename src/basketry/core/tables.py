@@ -175,6 +175,50 @@ class Associations(dy.Schema):
     verdict = dy.Enum(VERDICTS, description="what the evidence allows to be said of the pair")
 
 
+class Itemsets(dy.Schema):
+    """Products that stand together in baskets: one row an itemset. The empty itemset is none."""
+
+    itemset = dy.List(
+        dy.String(min_length=1),
+        primary_key=True,
+        min_length=1,
+        description="its products, each once, in the order of their ids",
+    )
+    length = dy.Int32(min=1, description="how many products", metadata=_unit("products"))
+    baskets = dy.Int64(min=0, description="baskets that hold them all", metadata=_unit("baskets"))
+    customers = dy.Int64(nullable=True, min=0, description="distinct customers behind them", metadata=_unit("customers"))
+    support = _share("baskets / all baskets", nullable=False)
+
+
+class Rules(dy.Schema):
+    """Association rules: one row a rule X => Y, baskets with all of X against those that also hold all of Y.
+
+    P(.) is over baskets. X and Y share no product, and neither is empty. Measures are over baskets; the test is exact.
+    """
+
+    antecedent = dy.List(
+        dy.String(min_length=1), primary_key=True, min_length=1, description="X: product ids, each once, in their order"
+    )
+    consequent = dy.List(dy.String(min_length=1), primary_key=True, min_length=1, description="Y, likewise")
+    baskets = dy.Int64(min=0, description="baskets with X and Y", metadata=_unit("baskets"))
+    customers = dy.Int64(nullable=True, min=0, description="distinct customers behind them", metadata=_unit("customers"))
+    antecedent_baskets = dy.Int64(min=1, description="baskets with X", metadata=_unit("baskets"))
+    consequent_baskets = dy.Int64(min=1, description="baskets with Y", metadata=_unit("baskets"))
+    support = _share("P(X and Y)", nullable=False)
+    confidence = _share("P(Y | X)", nullable=False)
+    lift = _number("P(X and Y) / (P(X) P(Y))", "ratio", nullable=False)
+    leverage = _number("P(X and Y) - P(X) P(Y)", "share", nullable=False)
+    conviction = _number("(1 - P(Y)) / (1 - P(Y | X)); infinite where Y always follows X", "ratio", nullable=False)
+    p = _share("exact upper tail of the hypergeometric distribution")
+    q = _share("corrected for all rules tested")
+    improvement = _number("least of P(Y | X) - P(Y | S) over the proper subsets S of X, the empty one among them", "share")
+    contribution = dy.List(
+        dy.Float64(),
+        nullable=True,
+        description="what each product of X adds to log lift: its Shapley value; adds up to log lift",
+    )
+
+
 class Clusters(dy.Schema):
     """Groups of products whose texts mean alike."""
 
@@ -204,4 +248,10 @@ DERIVED: Final[dict[str, type[dy.Schema]]] = {
     "unit_prices": UnitPrices,
     "coverage": Coverage,
 }
-ANSWERS: Final[dict[str, type[dy.Schema]]] = {"associations": Associations, "clusters": Clusters, "metrics": Metrics}
+ANSWERS: Final[dict[str, type[dy.Schema]]] = {
+    "associations": Associations,
+    "itemsets": Itemsets,
+    "rules": Rules,
+    "clusters": Clusters,
+    "metrics": Metrics,
+}

@@ -91,7 +91,8 @@ class Measured:
 
 def _quotient(above: npt.NDArray[np.generic], below: npt.NDArray[np.generic], otherwise: float = 0.0) -> Floats:
     """Divide `above` by `below`, giving `otherwise` where that is 0."""
-    return np.divide(above, below, out=np.full(len(above), otherwise), where=below != 0)
+    found: Floats = np.divide(above, below, out=np.full(len(above), otherwise), where=below != 0)
+    return found
 
 
 def with_nulls(itemsets: Itemsets, frame: pd.DataFrame, n: int) -> Callable[[Int64s], Measured]:
@@ -105,7 +106,7 @@ def with_nulls(itemsets: Itemsets, frame: pd.DataFrame, n: int) -> Callable[[Int
     places = {name: place for place, name in enumerate(frame.columns)}
     by_name = all(isinstance(name, str) for name in itemsets.names)
     try:
-        columns = np.array([places[name] if by_name else int(name) for name in itemsets.names], dtype=np.int64)  # type: ignore[call-overload]
+        columns = np.array([places[name] if by_name else int(name) for name in itemsets.names], dtype=np.int64)
     except (KeyError, TypeError) as error:
         raise RequestError(f"df_orig has no column {error}", "give the frame that the itemsets came from") from error
 

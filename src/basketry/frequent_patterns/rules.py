@@ -73,5 +73,7 @@ def _measuring(itemsets: Itemsets, n: int, df_orig: pd.DataFrame | None) -> Call
     counts = itemsets.support * n
     whole = np.rint(counts)
     if n > 1 and (np.abs(counts - whole) < _NEAR).all():
-        return lambda rules: Measured(*whole.astype(np.int64)[rules], n)
-    return lambda rules: Measured(*itemsets.support[rules], 1)
+        exact = whole.astype(np.int64)
+        return lambda rules: Measured(exact[rules[0]], exact[rules[1]], exact[rules[2]], n)
+    shares = itemsets.support
+    return lambda rules: Measured(shares[rules[0]], shares[rules[1]], shares[rules[2]], 1)

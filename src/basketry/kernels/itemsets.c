@@ -5,7 +5,8 @@
    hence meets each itemset once, and rare anchors have few baskets.
 
    Sparse level (`anchor` in itemsets_search.inc): the anchor's baskets are walked and every co-item delivers a count; the walk
-   goes in steps of four over rows padded by four sentinels, which count into four dummies, so that it branches once a step.
+   goes in steps of eight over rows padded by eight sentinels, which count into eight dummies: most walks are one step, and
+   the branch at its end is foretold.
    Dense level (`dense`, `single`): the co-items that are frequent with the anchor become columns of bits over its baskets,
    word by word (a row of the matrix is 64 baskets by all columns), so that one item's bits meet all others' in vector registers.
    A child's baskets are squeezed together (pext); from 64 baskets down a column is one word.
@@ -27,7 +28,7 @@
 
 enum { KIND_ALL = 0, KIND_CLOSED = 1, KIND_MAXIMAL = 2, KIND_GENERATORS = 3 };
 enum { GOING = 0, STOPPED = 1, TOO_MANY = 2, NO_MEMORY = 9 };
-enum { PADS = 4, AHEAD = 8, WORD = 64, SLACK = 16, UNLIMITED = 1 << 30, MOST_PERFECT = 40, INSERTION_LIMIT = 32, CHUNK = 1 << 16, REVISIT = 96 };
+enum { PADS = 8, AHEAD = 8, WORD = 64, SLACK = 16, UNLIMITED = 1 << 30, MOST_PERFECT = 40, INSERTION_LIMIT = 32, CHUNK = 1 << 16, REVISIT = 96 };
 
 /* Itemsets as they are found. */
 typedef struct {
@@ -283,8 +284,12 @@ static void repeat(worker *w, int32_t node, int64_t from, int64_t to, int64_t fi
 #undef ISA_LEVEL
 
 #if defined(__x86_64__)
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,bmi,bmi2,popcnt,lzcnt"))), apply_to = function)
+#else
 #pragma GCC push_options
 #pragma GCC target("avx2,bmi,bmi2,popcnt,lzcnt")
+#endif
 #define ISA avx2
 #define ISA_LEVEL 2
 #define WIDTH 16
@@ -297,9 +302,15 @@ static void repeat(worker *w, int32_t node, int64_t from, int64_t to, int64_t fi
 #undef WIDTH
 #undef ISA
 #undef ISA_LEVEL
+#if defined(__clang__)
+#pragma clang attribute pop
+#pragma clang attribute push(                                                                                                  \
+    __attribute__((target("avx2,bmi,bmi2,popcnt,lzcnt,avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq"))), apply_to = function)
+#else
 #pragma GCC pop_options
 #pragma GCC push_options
 #pragma GCC target("avx2,bmi,bmi2,popcnt,lzcnt,avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq,prefer-vector-width=512")
+#endif
 #define ISA avx512
 #define ISA_LEVEL 3
 #define WIDTH 16
@@ -312,7 +323,11 @@ static void repeat(worker *w, int32_t node, int64_t from, int64_t to, int64_t fi
 #undef WIDTH
 #undef ISA
 #undef ISA_LEVEL
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
 #pragma GCC pop_options
+#endif
 #endif
 
 static int best_isa(int asked)
@@ -544,14 +559,18 @@ int64_t itemsets_take(itemset_miner *m, int32_t **parent, int32_t **item, int32_
             give_up(m, NO_MEMORY);
             return -1;
         }
-        memcpy(all.parent, whole.parent, (size_t)shared * 4);
-        memcpy(all.item, whole.item, (size_t)shared * 4);
-        memcpy(all.support, whole.support, (size_t)shared * 4);
+        if (shared) {
+            memcpy(all.parent, whole.parent, (size_t)shared * 4);
+            memcpy(all.item, whole.item, (size_t)shared * 4);
+            memcpy(all.support, whole.support, (size_t)shared * 4);
+        }
         int64_t at = shared;
         for (int32_t r = 0; r < m->n_ranks; r++) {
             segment s = m->segments[r];
             const found *from = &m->workers[s.thread].out;
             int64_t size = s.last - s.first;
+            if (!size)
+                continue;
             int32_t shift = (int32_t)(at - s.first);
             for (int64_t x = 0; x < size; x++) {
                 int32_t above = from->parent[s.first + x];

@@ -13,7 +13,7 @@ from basketry.kernels._kernels import ffi, lib
 from basketry.kernels.trees import Int32s, Int64s, ItemsetTree
 
 EMPTY: Final = -1  # the node of the empty itemset, which no tree holds
-_MISSING: Final = -2
+MISSING: Final = -2  # an itemset that the tree does not hold
 _BLOCK: Final = 1 << 18  # nodes between two chances to stop: some milliseconds
 _SEEDS: Final = 8
 
@@ -62,14 +62,23 @@ class Lattice:
         source = of if base is None else self.checked(base)
         if len(of) != len(source):
             raise ValueError(f"{len(of)} nodes and {len(source)} bases")
+        start, out = self._dropped(of, source)
+        lacking = np.flatnonzero(out == MISSING)
+        if len(lacking):
+            raise not_closed(self.tree, int(source[np.searchsorted(start, lacking[0], side="right") - 1]))
+        return start, out
+
+    def subsets(self, nodes: Int32s) -> tuple[Int64s, Int32s]:
+        """The same of the nodes themselves, `MISSING` standing for an itemset that is not in the tree."""
+        of = self.checked(nodes)
+        return self._dropped(of, of)
+
+    def _dropped(self, of: Int32s, source: Int32s) -> tuple[Int64s, Int32s]:
         start = np.concatenate([[0], np.cumsum(self.depth[of], dtype=np.int64)])
         out = np.empty(start[-1], dtype=np.int32)
         for first in range(0, len(of), _BLOCK):
             last = min(first + _BLOCK, len(of))
             lib.drop_each(self.struct, first, last, pointer(of), pointer(source), pointer(start), pointer(out))
-        lacking = np.flatnonzero(out == _MISSING)
-        if len(lacking):
-            raise not_closed(self.tree, int(source[np.searchsorted(start, lacking[0], side="right") - 1]))
         return start, out
 
     def checked(self, nodes: Int32s) -> Int32s:

@@ -121,6 +121,12 @@ def count_items(indptr: Int64s, items: Int32s, n_items: int, groups: Int32s) -> 
     return _scan(len(indptr) - 1, n_items, indptr, items, groups)
 
 
+def scan_items(indptr: Int64s, items: Int32s, n_items: int, groups: Int32s | None = None) -> Int32s:
+    """Baskets of each item, int32 [n_items], of baskets that are checked on the way; arguments and errors as above."""
+    _check_arrays(indptr, items, n_items, Annotations(groups=groups))
+    return _scan(len(indptr) - 1, n_items, indptr, items, groups)[0]
+
+
 def _check_arrays(indptr: Int64s, items: Int32s, n_items: int, about: Annotations) -> None:
     n = len(indptr) - 1
     expected: list[tuple[str, npt.NDArray[np.generic], type[np.generic], int]] = [

@@ -93,7 +93,8 @@ def split_itemsets(
                 raise not_closed(lattice.tree, int(order[struct.at]))
             progress.advance(struct.at - begun)
         progress.note(tried=tried, rules=struct.found)
-    return Splits(*(_trimmed(column, struct.found) for column in columns), tried)
+    antecedent, consequent, whole = (_trimmed(column, struct.found) for column in columns)
+    return Splits(antecedent, consequent, whole, tried)
 
 
 def best_general_rules(lattice: Lattice, rules: Splits, n_baskets: int) -> tuple[Int32s, Int32s]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from basketry.kernels._kernels import ffi, lib
+
 Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +29,7 @@ class ItemsetTree:
     support: Int32s
 
     def __len__(self) -> int:
-        return len(self.members)
+        return int(np.count_nonzero(self.support))
 
     @cached_property
     def members(self) -> Int32s:
@@ -36,20 +39,44 @@ class ItemsetTree:
     @cached_property
     def lengths(self) -> Int32s:
         """Items of each node's itemset, int32 [m]."""
-        depth = np.ones(len(self.parent), dtype=np.int32)
-        for i in range(len(depth)):
-            if self.parent[i] >= 0:
-                depth[i] = depth[self.parent[i]] + 1
-        return depth
+        self._check()
+        length = np.empty(len(self.parent), dtype=np.int32)
+        lib.tree_lengths(len(length), _ints(self.parent), _ints(length))
+        return length
 
     def flatten(self, nodes: Int32s) -> tuple[Int64s, Int32s]:
-        """The itemsets of `nodes` [k] as compressed rows: indptr int64 [k + 1], items int32, ascending within a row."""
-        rows = []
-        for node in nodes.tolist():
-            row = []
-            while node >= 0:
-                row.append(int(self.item[node]))
-                node = int(self.parent[node])
-            rows.append(sorted(row))
-        indptr = np.cumsum([0, *map(len, rows)], dtype=np.int64)
-        return indptr, np.array([code for row in rows for code in row], dtype=np.int32)
+        """The itemsets of `nodes` [k] as compressed rows: indptr int64 [k + 1], items int32, ascending within a row.
+
+        Some nanoseconds an item; 8 bytes a node and 4 an item. Raises ValueError for a node outside [0, m).
+        """
+        asked = np.ascontiguousarray(nodes, dtype=np.int32)
+        if len(asked) and not (asked.min() >= 0 and asked.max() < len(self.parent)):
+            raise ValueError(f"nodes lie in [0, {len(self.parent)})")
+        indptr = np.concatenate([[0], np.cumsum(self.lengths[asked], dtype=np.int64)])
+        items = np.empty(indptr[-1], dtype=np.int32)
+        start = ffi.from_buffer("int64_t[]", indptr)
+        lib.tree_flatten(len(asked), _ints(asked), _ints(self.parent), _ints(self.item), start, _ints(items))
+        return indptr, items
+
+    def keep(self, wanted: Mask) -> ItemsetTree:
+        """The members among the nodes where `wanted` [m] is true; other nodes stay only on the way to them."""
+        self._check()
+        chosen = replace(self, support=np.where(wanted, self.support, 0).astype(np.int32))
+        needed = np.zeros(len(self.parent), dtype=np.uint8)
+        lib.tree_needed(len(needed), _ints(self.parent), _ints(chosen.support), ffi.from_buffer("uint8_t[]", needed))
+        rows = np.flatnonzero(needed)
+        moved = np.full(len(needed) + 1, -1, dtype=np.int32)
+        moved[rows] = np.arange(len(rows), dtype=np.int32)
+        return ItemsetTree(moved[self.parent[rows]], self.item[rows], chosen.support[rows])
+
+    def _check(self) -> None:
+        m = len(self.parent)
+        for name, column in (("parent", self.parent), ("item", self.item), ("support", self.support)):
+            if column.dtype != np.int32 or column.shape != (m,):
+                raise ValueError(f"{name} must be int32 [{m}], got {column.dtype}{column.shape}")
+        if m and (self.parent.min() < -1 or (self.parent >= np.arange(m, dtype=np.int32)).any()):
+            raise ValueError("each node's parent comes before it, or is -1")
+
+
+def _ints(column: Int32s) -> object:
+    return ffi.from_buffer("int32_t[]", np.ascontiguousarray(column))

@@ -16,8 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from basketry.app import charts, graph_picture
-from basketry.app.graph_picture import TALL, WIDE, Canvas, choose, draw, strongest_pairs, text_width, wrapped
+from basketry.app import charts
+from basketry.app.graph_picture import TALL, WIDE, Canvas, choose, draw, strongest_pairs
+from basketry.app.placing import LETTER, text_width, wrapped
 from basketry.app.report_page import ReportData, render
 from basketry.app.report_words import WORDS
 from basketry.core.tables import Associations, Metrics
@@ -436,7 +437,7 @@ def test_lines_of_the_picture_are_edges_of_the_table_with_their_sentences(data):
 def test_labels_fit_whatever_the_title(title):
     lines = wrapped(title, 110)
     assert len(lines) <= 2
-    assert all(text_width(line) <= 110 + 2 * graph_picture.LETTER for line in lines)
+    assert all(text_width(line) <= 110 + 2 * LETTER for line in lines)
     if len(title.split()) == 1 and text_width(title.strip()) < 100:
         assert lines == (title.strip(),)
 
@@ -539,6 +540,26 @@ def test_an_empty_release_still_makes_a_page(data):
     for nothing in ("lead.empty", "graph.empty", "lift.empty", "scatter.empty", "metrics.empty", "clusters.empty"):
         assert WORDS[nothing][0] in text
     assert "None" not in text and "nan" not in text
+
+
+def test_a_release_with_rules_shows_them_under_the_titles_of_the_catalogue(data, page):
+    assert WORDS["mined.empty"][0] in Reader(page).text
+    ids = data.products["product_id"].to_list()
+    rules = pl.DataFrame(
+        {
+            "antecedent": [[ids[0], ids[1]], [ids[2]]],
+            "consequent": [[ids[3]], ["not in the catalogue"]],
+            "baskets": [19, 30],
+            "support": [0.0019, 0.003],
+            "confidence": [19 / 21, 0.25],
+            "lift": [11.2353, 2.0],
+        }
+    )
+    text = Reader(render(replace(data, association_rules=rules))).text
+    titles = data.products["title"].to_list()
+    assert f"Of the 21 baskets with “{titles[0]}” and “{titles[1]}”, 19 (90.5%) also hold “{titles[3]}”: 11.2 times" in text
+    assert "also hold “not in the catalogue”" in text and WORDS["mined.empty"][0] not in text
+    assert WORDS["mined.empty"][0] in Reader(render(replace(data, association_rules=rules.clear()))).text
 
 
 def test_three_products_and_nulls_all_round(data):

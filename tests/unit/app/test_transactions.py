@@ -104,3 +104,17 @@ def test_what_cannot_be_read_is_refused_with_its_place_and_the_way_out(shop, tmp
 def test_a_file_that_is_not_there_is_said_to_be_missing(shop):
     with pytest.raises(SourceMissing, match="no-such-file"):
         load_transactions(shop, "no-such-file.csv")
+
+
+def test_a_notebook_mines_its_own_shop(shop):
+    from basketry.app.notebook import Notebook
+
+    found = Notebook.open(shop.folder).mine(1, min_customers=1)
+    assert sorted(zip(found["itemset"].to_list(), found["titles"].to_list(), found["customers"].to_list(), strict=True)) == [
+        (["bun"], ["Bun"], 1),
+        (["bun", "jam"], ["Bun", "Jam"], 1),
+        (["jam"], ["Jam"], 1),
+        (["tea"], ["Tea"], 2),
+    ]
+    assert len(Notebook.open(shop.folder).mine(1)) == 0
+    assert Notebook.open(shop.folder).mine(1, kind="closed", min_customers=2)["baskets"].to_list() == [2]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from basketry.core.errors import RequestError
@@ -20,6 +20,7 @@ def tree(parent, item, support):
     return ItemsetTree(*(np.array(column, dtype=np.int32) for column in (parent, item, support)))
 
 
+@settings(deadline=None)
 @given(baskets(), st.integers(0, 99), st.randoms(use_true_random=False))
 def test_every_itemset_is_found_whatever_the_order_of_its_items(rows, seed, dice):
     mined, names = tree_of(supports(rows, 2), seed)
@@ -31,6 +32,7 @@ def test_every_itemset_is_found_whatever_the_order_of_its_items(rows, seed, dice
     assert (lattice.find(*rows_of(unknown)) == -1).all()
 
 
+@settings(deadline=None)
 @given(baskets(), st.integers(0, 99))
 def test_leaving_each_item_out(rows, seed):
     mined, names = tree_of(supports(rows), seed)
@@ -40,6 +42,7 @@ def test_leaving_each_item_out(rows, seed):
         assert sorted(map(sorted, found)) == sorted(sorted(name - {item}) for item in name)
 
 
+@settings(deadline=None)
 @given(baskets(), st.integers(0, 99))
 def test_leaving_the_items_of_one_node_out_of_another(rows, seed):
     mined, names = tree_of(supports(rows), seed)

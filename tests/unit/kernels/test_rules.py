@@ -5,7 +5,7 @@ from math import ceil
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from basketry.core.errors import RequestError
@@ -46,6 +46,7 @@ def of_items(count, support=3):
     return Lattice.of(tree_of(counted)[0])
 
 
+@settings(deadline=None)
 @given(baskets(), st.integers(1, 3), st.integers(0, 99), confidences, sizes)
 def test_equals_brute_force(rows, min_count, seed, min_confidence, limits):
     counted = supports(rows, min_count)
@@ -55,6 +56,7 @@ def test_equals_brute_force(rows, min_count, seed, min_confidence, limits):
     assert splits.tried == len(brute(counted, Fraction(0), limits))
 
 
+@settings(deadline=None)
 @given(baskets(), st.integers(0, 99), confidences, sizes)
 def test_both_ways_to_split_agree(rows, seed, min_confidence, limits):
     mined, names = tree_of(supports(rows), seed)
@@ -76,12 +78,14 @@ def test_a_tie_with_the_least_confidence_is_kept(count, whole):
             assert len(split_itemsets(Lattice.of(tree), min_confidence=bound).whole) == kept
 
 
+@settings(deadline=None)
 @given(st.fractions(0, 1, max_denominator=10**20), st.integers(1, 200))
 def test_the_least_fraction_is_the_least(bound, most):
     best = min(Fraction(ceil(bound * q), q) for q in range(1, most + 1))
     assert least_fraction(bound, most) == best
 
 
+@settings(deadline=None)
 @given(baskets(5, 16), st.integers(0, 99))
 def test_the_best_more_general_rule(rows, seed):
     counted = supports(rows)

@@ -1,22 +1,7 @@
 (() => {
   "use strict";
-  const root = document.documentElement;
   const one = (selector, within = document) => within.querySelector(selector);
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
-
-  function speak(language) {
-    root.dataset.lang = language;
-    root.lang = language === "zh" ? "zh-Hans" : "en";
-    for (const element of all("[data-say]")) {
-      element.setAttribute(element.dataset.say, language === "zh" ? element.dataset.sayZh : element.dataset.sayEn);
-    }
-  }
-  if (/^zh\b/.test(navigator.language)) speak("zh");
-  one("#language").addEventListener("click", () => speak(root.dataset.lang === "zh" ? "en" : "zh"));
-  one("#theme").addEventListener("click", () => {
-    const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-    root.dataset.theme = dark ? "light" : "dark";
-  });
 
   function bilingual(element, english, chinese) {
     const spans = [["en", "en", english], ["zh", "zh-Hans", chinese]].map(([name, language, text]) => {

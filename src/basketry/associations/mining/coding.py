@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from basketry.associations.baskets import BasketMatrix
@@ -40,16 +41,15 @@ def coded(column: pl.Series, what: str = "item") -> tuple[Int32s, pl.Series]:
         names = column.unique().sort()
         return column.cast(pl.Enum(names)).to_physical().cast(pl.Int32).to_numpy(), names.alias(what)
     if column.dtype in _NUMBERS:
-        values = column.to_numpy()
-        names, codes = _ranked(values) if len(values) else (values, np.empty(0, dtype=np.int32))
-        return codes, pl.Series(what, names)
+        numbers, places = _ranked(column.to_numpy()) if len(column) else (column.to_numpy(), np.empty(0, dtype=np.int32))
+        return places, pl.Series(what, numbers)
     raise DataError(
         f"{what}s in {column.name!r} are {column.dtype}, such as {column[0] if len(column) else None}",
         f"name {what}s by text or by whole numbers: cast the column first",
     )
 
 
-def _ranked(values: np.ndarray) -> tuple[np.ndarray, Int32s]:  # type: ignore[type-arg] # any width of integer
+def _ranked(values: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], Int32s]:
     """Distinct values ascending, and the place of each value among them; by counting where the range is narrow."""
     least, most = int(values.min()), int(values.max())
     if most - least > 4 * len(values) + 1024:

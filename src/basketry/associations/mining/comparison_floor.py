@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from basketry.associations.mining.floor import customers_of, tells_of_few, with_subsets
-from basketry.kernels.itemsets import count_itemsets
+from basketry.associations.mining.floor import tells_of_few
+from basketry.kernels.counting import count_groups
 from basketry.kernels.lattice import Lattice
 
 if TYPE_CHECKING:
@@ -29,14 +29,11 @@ def within_floors(compared: ComparedRules, sides: tuple[BasketMatrix, BasketMatr
     """
     tree = compared.rules.itemsets.tree
     lattice = Lattice.of(tree)
-    needed = with_subsets(lattice, np.unique(compared.rules.whole))
     allowed = np.ones(len(compared), dtype=np.bool_)
     for baskets in sides:
-        support = count_itemsets(baskets.indptr, baskets.items, tree, threads=run.threads).astype(np.int64)
-        customers = np.zeros(len(tree.parent), dtype=np.int64)
-        customers[needed] = customers_of(baskets, tree, needed)
-        held_back = tells_of_few(lattice, needed, (customers, support), min_customers)
-        few = (customers[needed] > 0) & (customers[needed] < min_customers)
-        held_back[needed[few]] = True
+        counted = count_groups(baskets.indptr, baskets.items, tree, baskets.customers, threads=run.threads)
+        held, customers = (counts.astype(np.int64) for counts in counted)
+        few = (customers > 0) & (customers < min_customers)
+        held_back = few | tells_of_few(lattice, (customers, held), min_customers)
         allowed &= ~held_back[compared.rules.whole]
     return allowed

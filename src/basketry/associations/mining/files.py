@@ -43,7 +43,7 @@ def read(path: Path, *, basket: str = "", item: str = "", customer: str = "", ti
 
 def _parquet(path: Path, asked: dict[str, str]) -> Transactions:
     try:
-        columns = Columns.of(pl.read_parquet_schema(path).names(), **asked)
+        columns = Columns.of(list(pl.read_parquet_schema(path)), **asked)  # type: ignore[arg-type] # the four are texts
         return from_long(pl.read_parquet(path, columns=_wanted(columns)), columns)
     except pl.exceptions.PolarsError as error:
         raise SourceFormat(f"{path.name} is not a Parquet file: {error}", "export it again") from error

@@ -111,7 +111,7 @@ def read_lines(path: Path, separator: str = ",") -> Transactions:
 def fimi(transactions: Transactions) -> bytes:
     """The baskets as a FIMI file. Raises RequestError unless items are whole numbers from 0."""
     names = transactions.names
-    if not names.dtype.is_integer() or (len(names) and names.min() < 0):  # type: ignore[operator] # an integer column
+    if len(names) and (not names.dtype.is_integer() or names.min() < 0):  # type: ignore[operator] # an integer column
         raise RequestError(
             f"a FIMI file holds whole numbers only, but items are called such as {names.head(3).to_list()}",
             "write CSV, JSON or Parquet instead",

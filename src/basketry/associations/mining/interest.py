@@ -61,7 +61,8 @@ def _times_log(count: Counts, ratio_above: Counts, ratio_below: Counts) -> Float
 
 def _entropy(held: Counts, lacked: Counts, n: int) -> Floats:
     """In nats, of a share held / n; aligned with lacked = n - held."""
-    return -(_times_log(held, held, np.int64(n)) + _times_log(lacked, lacked, np.int64(n))) / n
+    whole = np.full_like(held, n)
+    return -(_times_log(held, held, whole) + _times_log(lacked, lacked, whole)) / n
 
 
 def _conviction(t: Contingency) -> Floats:
@@ -172,7 +173,7 @@ INTEREST: Final[dict[str, Measure]] = {
     "confidence": Measure(lambda t: t.confidence, "P(Y | X)", (0, 1), "Agrawal 1993"),
     "confidence_back": Measure(lambda t: t.xy / t.y, "P(X | Y)", (0, 1), "Geng 2006"),
     "specificity": Measure(lambda t: _over(t.neither, t.not_x, 1.0), "P(not-Y | not-X)", (0, 1), "Geng 2006"),
-    "lift": Measure(lambda t: t.confidence * (t.n / t.y), "P(XY) / (P(X) P(Y))", (0, INF), "Brin 1997", 1, True),
+    "lift": Measure(lambda t: (t.n * t.xy) / (t.x * t.y), "P(XY) / (P(X) P(Y))", (0, INF), "Brin 1997", 1, True),
     "leverage": Measure(lambda t: t.surplus / t.n / t.n, "P(XY) - P(X) P(Y)", (-0.25, 0.25), "Piatetsky-Shapiro 1991", 0, True),
     "conviction": Measure(_conviction, "P(X) P(not-Y) / P(X not-Y)", (0, INF), "Brin 1997", 1),
     "zhang": Measure(_zhang, "(P(XY) - P(X) P(Y)) / max(P(XY) P(not-X), P(X) (P(Y) - P(XY)))", (-1, 1), "Zhang 2000", 0),
@@ -215,7 +216,7 @@ INTEREST: Final[dict[str, Measure]] = {
     ),
     "counterexample": Measure(lambda t: _over(t.xy - t.x_alone, t.xy, 0.0), "1 - P(X not-Y) / P(XY)", (-INF, 1), "Geng 2006"),
     "least_contradiction": Measure(lambda t: (t.xy - t.x_alone) / t.y, "(P(XY) - P(X not-Y)) / P(Y)", (-INF, 1), "Azé 2002"),
-    "ralambondrainy": Measure(lambda t: t.x_alone / t.n, "P(X not-Y); less is better", (0, 1), "Ralambondrainy 1995"),
+    "ralambondrainy": Measure(lambda t: t.x_alone / t.n, "P(X not-Y); less is better", (0, 1), "Diatta 2007"),
     "sebag": Measure(lambda t: _over(t.xy, t.x_alone, 0.0), "P(XY) / P(X not-Y)", (0, INF), "Sebag 1988"),
     "odd_multiplier": Measure(
         lambda t: _over(t.xy * t.not_y, t.y * t.x_alone, 1.0), "P(XY) P(not-Y) / (P(Y) P(X not-Y))", (0, INF), "Geng 2006", 1
@@ -228,7 +229,7 @@ INTEREST: Final[dict[str, Measure]] = {
         "MacLennan 2009",
     ),
     "rule_power_factor": Measure(lambda t: t.confidence * (t.xy / t.n), "P(XY) P(Y | X)", (0, 1), "Ochin 2016"),
-    "varying_liaison": Measure(lambda t: (t.surplus / t.x) / t.y, "lift - 1", (-1, INF), "Bernard 1996", 0, True),
+    "varying_liaison": Measure(lambda t: t.surplus / (t.x * t.y), "lift - 1", (-1, INF), "Bernard 1996", 0, True),
     "klosgen": Measure(
         lambda t: np.sqrt(t.xy / t.n) * (t.surplus / t.x / t.n), "sqrt(P(XY)) (P(Y | X) - P(Y))", (-1, 1), "Klösgen 1996", 0
     ),

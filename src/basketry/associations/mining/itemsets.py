@@ -7,12 +7,23 @@ from fractions import Fraction
 from math import ceil
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
+from basketry.associations.mining.constraints import (
+    ItemFacts,
+    Restricted,
+    barred_items,
+    joined,
+    k_best,
+    pushed,
+    restricted,
+    satisfying,
+)
 from basketry.associations.mining.lists import lists
 from basketry.associations.mining.transactions import Transactions
 from basketry.core.errors import RequestError
-from basketry.kernels.itemsets import KINDS, Kind, mine_itemsets
+from basketry.kernels.itemsets import KINDS, MOST, Kind, Limits, mine_itemsets
 from basketry.kernels.trees import Int32s, ItemsetTree
 
 if TYPE_CHECKING:
@@ -21,23 +32,74 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Itemsets:
-    """The estimator: its fields are the hyperparameters."""
+    """The estimator: its fields are the hyperparameters.
+
+    Constraints hold for kind "all" as pushed into the search. For closed and maximal itemsets `must_contain`, `only` and
+    `must_not_contain` choose the baskets' items first (closed among those items), length and totals filter what was found.
+    """
 
     min_support: int | float = field(default=0.01, metadata={"doc": "a whole number counts baskets, a fraction is a share"})
     kind: Kind = field(default="all", metadata={"doc": "all, closed, maximal or generators"})
+    k: int = field(default=0, metadata={"doc": "only the k itemsets in the most baskets; 0: all"})
+    min_length: int = field(default=1, metadata={"doc": "least number of items"})
+    max_length: int = field(default=0, metadata={"doc": "greatest number of items; 0: any"})
+    must_contain: tuple[object, ...] = field(default=(), metadata={"doc": "names of items that each itemset holds"})
+    must_not_contain: tuple[object, ...] = field(default=(), metadata={"doc": "names of items that none holds"})
+    only: tuple[object, ...] | None = field(default=None, metadata={"doc": "names of all items that one may hold; None: any"})
+    min_total: float | None = field(default=None, metadata={"doc": "least sum of the items' values; None: any"})
+    max_total: float | None = field(default=None, metadata={"doc": "greatest sum of the items' values; None: any"})
+    max_itemsets: int = field(default=100_000_000, metadata={"doc": "more are an error that suggests a support"})
+    max_bytes: int = field(default=0, metadata={"doc": "the same by what they take, 12 bytes each; 0: by max_itemsets alone"})
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise RequestError(f"kind {self.kind!r} is not known", f"choose one of {', '.join(KINDS)}")
+        for name, least in (("k", 0), ("min_length", 1), ("max_length", 0), ("max_itemsets", 1), ("max_bytes", 0)):
+            if getattr(self, name) < least:
+                raise RequestError(f"{name} is {getattr(self, name)}", f"give a whole number from {least} up")
+        if self.max_length and self.max_length < self.min_length:
+            raise RequestError(
+                f"max_length {self.max_length} is below min_length {self.min_length}", "raise one or lower the other"
+            )
+        if self.must_contain and self.kind == "generators":
+            raise RequestError(
+                "must_contain does not go with generators", "a generator's own subsets decide: mine all, then filter"
+            )
 
-    def fit(self, transactions: Transactions, run: Run) -> MinedItemsets:
-        """Mine them. `run.threads` changes nothing but the time."""
-        baskets = transactions.baskets
+    def fit(self, transactions: Transactions, run: Run, facts: ItemFacts = ItemFacts()) -> MinedItemsets:
+        """Mine them. `run.threads` changes nothing but the time. Raises RequestError past `max_itemsets` or `max_bytes`."""
         count = min_count(self.min_support, len(transactions))
-        tree = mine_itemsets(
-            baskets.indptr, baskets.items, baskets.n_products, min_count=count, kind=self.kind, threads=run.threads
-        )
+        required = sorted(set(transactions.codes(self.must_contain)))
+        only = None if self.only is None else [*transactions.codes(self.only), *required]
+        barred = barred_items(transactions.baskets.n_products, transactions.codes(self.must_not_contain), only, required, facts)
+        search = restricted(transactions, required, barred)
+        limits = pushed(facts, self.kind, self.max_length, self.max_total, required)
+
+        def mined(least: int) -> ItemsetTree:
+            return self._mined(search, least, limits, facts, run)
+
+        most = int(np.bincount(search.items, minlength=1).max()) if not required else len(search)
+        tree = k_best(mined, self.k, count, most) if self.k else mined(count)
         return MinedItemsets(tree, transactions.names, len(transactions), count)
+
+    def _mined(self, search: Restricted, least: int, limits: Limits, facts: ItemFacts, run: Run) -> ItemsetTree:
+        """All that the constraints allow, in at least `least` baskets."""
+        alone = self.kind == "all" and bool(self.max_length) and self.max_length <= len(search.required)
+        fits = limits.weights is None or limits.budget >= 0
+        tree = ItemsetTree(*(np.empty(0, dtype=np.int32) for _ in range(3)))
+        if not alone and fits:
+            tree = mine_itemsets(
+                search.indptr,
+                search.items,
+                search.n_items,
+                min_count=least,
+                kind=self.kind,
+                limits=limits,
+                max_itemsets=min(self.max_itemsets, self.max_bytes // 12 if self.max_bytes else MOST),
+                threads=run.threads,
+            )
+        whole = joined(tree, search, self.kind, least)
+        return satisfying(whole, (self.min_length, self.max_length), facts.values, (self.min_total, self.max_total))
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,21 +122,23 @@ class MinedItemsets:
     def frame(self) -> pl.DataFrame:
         """One row an itemset: `itemset` (list of names), `length`, `baskets` (count) and `support` (share of all baskets)."""
         nodes = self.tree.members
-        baskets = pl.Series("baskets", self.tree.support[nodes])
+        baskets = self.tree.support[nodes]
         return pl.DataFrame(
             {
                 "itemset": self.named(nodes),
                 "length": self.tree.lengths[nodes],
                 "baskets": baskets,
-                "support": baskets / self.n_baskets if self.n_baskets else baskets.cast(pl.Float64),
+                "support": baskets / max(self.n_baskets, 1),  # numpy divides; Polars multiplies by 1 / n, and 3 / 5 is not 0.6
             }
         )
 
 
 def min_count(min_support: int | float, n_baskets: int) -> int:
-    """The least whole number of baskets that is at least `min_support`, exactly; a share is taken as it is written.
+    """The least whole number of baskets that is at least `min_support`; a share is taken exactly as it is written.
 
-    Raises RequestError unless it is a whole number from 1 up, or a share in (0, 1].
+    A share that was worked out by division stands for the count it came from: 20 / 88162 of 88,162 baskets are 20, although
+    that float is a little more than the fraction. Raises RequestError unless it is a whole number from 1 up or a share
+    in (0, 1].
     """
     if isinstance(min_support, bool) or not isinstance(min_support, int | float):
         raise RequestError(f"min_support is {min_support!r}", "give a count of baskets such as 20, or a share such as 0.01")
@@ -84,4 +148,5 @@ def min_count(min_support: int | float, n_baskets: int) -> int:
         return min_support
     if not 0 < min_support <= 1:
         raise RequestError(f"min_support is {min_support}", "a share lies above 0 and at most at 1; a count is a whole number")
-    return max(1, ceil(Fraction(repr(float(min_support))) * n_baskets))
+    count = max(1, ceil(Fraction(repr(float(min_support))) * n_baskets))
+    return count - 1 if count > 1 and (count - 1) / n_baskets >= min_support else count

@@ -77,7 +77,7 @@ def _rows(series: Any, name: object) -> Int64s:
         held = series.array
         if kind.fill_value != 0:  # False == 0; NaN is not
             raise DataError(f"column {name!r} is sparse and filled with {kind.fill_value!r}", "fill it with 0 or False")
-        places = held.sp_index.indices.astype(np.int64)
+        places: Int64s = held.sp_index.indices.astype(np.int64)
         return places[marked(np.asarray(held.sp_values), name)]
     if not isinstance(kind, np.dtype):
         absent = int(series.isna().sum())

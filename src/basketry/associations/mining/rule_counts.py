@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from basketry.core.errors import DataError
-from basketry.kernels.itemsets import count_itemsets
+from basketry.kernels.counting import count_itemsets
 
 if TYPE_CHECKING:
     from basketry.associations.baskets import BasketMatrix

@@ -210,8 +210,8 @@ class MinedRules:
         lattice = Lattice.of(tree)
         n_baskets, min_count, tried = (int(each) for each in state["counts"])
         mined = MinedItemsets(tree, _names_from_arrays(state), n_baskets, min_count)
-        ids = (lattice.checked(state[name]) for name in ("antecedent", "consequent", "whole"))
-        return cls(mined, *ids, tried, float(state["min_confidence"][0]), lattice)
+        antecedent, consequent, whole = (lattice.checked(state[name]) for name in ("antecedent", "consequent", "whole"))
+        return cls(mined, antecedent, consequent, whole, tried, float(state["min_confidence"][0]), lattice)
 
 
 def canonical(name: str) -> str:

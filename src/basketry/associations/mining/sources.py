@@ -16,6 +16,8 @@ SOURCES: Final[dict[str, str]] = {
     "rules: a new framework",
     "Brin 1997": "S. Brin, R. Motwani, J. D. Ullman & S. Tsur, Dynamic itemset counting and implication rules for market "
     "basket data; S. Brin, R. Motwani & C. Silverstein, Beyond market baskets",
+    "Diatta 2007": "J. Diatta, H. Ralambondrainy & A. Totohasina, Towards a unifying probabilistic implicative normalized "
+    "quality measure for association rules",
     "Geng 2006": "L. Geng & H. J. Hamilton, Interestingness measures for data mining: a survey",
     "Goodman 1954": "L. A. Goodman & W. H. Kruskal, Measures of association for cross classifications: lambda of Y given X",
     "Gras 1996": "R. Gras et al., L'implication statistique",
@@ -31,8 +33,6 @@ SOURCES: Final[dict[str, str]] = {
     "Ochin 2016": "Ochin, S. Kumar & N. Joshi, Rule power factor: a new interest measure in associative classification",
     "Omiecinski 2003": "E. R. Omiecinski, Alternative interest measures for mining associations in databases",
     "Piatetsky-Shapiro 1991": "G. Piatetsky-Shapiro, Discovery, analysis and presentation of strong rules",
-    "Ralambondrainy 1995": "H. Ralambondrainy, A conceptual version of the k-means algorithm; as given by M. Hahsler, A "
-    "probabilistic comparison of commonly used interest measures for association rules (2015)",
     "Sebag 1988": "M. Sebag & M. Schoenauer, Generation of rules with certainty and confidence factors from incomplete and "
     "incoherent learning bases",
     "Smyth 1992": "P. Smyth & R. M. Goodman, An information theoretic approach to rule induction from databases",

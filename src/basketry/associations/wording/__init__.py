@@ -14,25 +14,24 @@ Stated, where known, by kind: for `bought_together` and `bought_next` `baskets, 
 `lift`), `adjusted_low, adjusted_high, q, stability`, and `antecedents`, the baskets (orders) with A, which is baskets /
 confidence where that is whole; for `similar` `similarity`. A verdict is of the pair: it states `similarity`, `strength` and, on
 a `bought_together` edge, the counts and the `contrast` of trips it rests on; elsewhere these are of something else or absent,
-and it says in words what the verdict means. The other columns are for tables.
+and it says in words what the verdict means. The other columns are for tables. Rules are told in `wording.rules`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal
 
 import polars as pl
 
 from basketry.associations.wording import chinese, english
 from basketry.associations.wording.figures import COLUMNS, known_figures
-from basketry.associations.wording.grammar import Grammar
+from basketry.associations.wording.grammar import Grammar, spoken
 from basketry.core.errors import RequestError
 from basketry.core.protocols import Scalar
 
 Language = Literal["en", "zh"]
-T = TypeVar("T")
 Row = Mapping[str, Scalar]
 
 _KINDS: Final = {"en": english.KINDS, "zh": chinese.KINDS}
@@ -52,12 +51,12 @@ class Parsed:
 
 def sentence(edge: Row, title: str, other_title: str, language: Language) -> str:
     """The evidence of one edge (a row of Associations by column name) in one sentence."""
-    return _kind_grammar(edge, language).say(title, other_title, known_figures(edge))
+    return _kind_grammar(edge, language).say((title,), (other_title,), known_figures(edge))
 
 
 def verdict_sentence(edge: Row, title: str, other_title: str, language: Language) -> str:
     """The verdict of one edge, and what it rests on, in one sentence."""
-    return _verdict_grammar(edge, language).say(title, other_title, _of_the_pair(edge, known_figures(edge)))
+    return _verdict_grammar(edge, language).say((title,), (other_title,), _of_the_pair(edge, known_figures(edge)))
 
 
 def figures(edge: Row) -> dict[str, float]:
@@ -72,9 +71,9 @@ def verdict_figures(edge: Row) -> dict[str, float]:
 
 def parse(text: str, language: Language) -> Parsed:
     """Read back a sentence; RequestError for a text that `sentence` and `verdict_sentence` would not have written."""
-    for claim, grammar in (*_of(_KINDS, language).items(), *_of(_VERDICTS, language).items()):
+    for claim, grammar in (*spoken(_KINDS, language).items(), *spoken(_VERDICTS, language).items()):
         if (heard := grammar.hear(text)) is not None:
-            return Parsed(claim, heard.title, heard.other_title, heard.figures)
+            return Parsed(claim, heard.titles[0], heard.other_titles[0], heard.figures)
     raise RequestError(f"this is not a sentence about an edge: {text[:120]!r}", "give one that `sentence` wrote, unchanged")
 
 
@@ -90,28 +89,22 @@ def with_sentences(edges: pl.DataFrame, products: pl.DataFrame, language: Langua
     for edge in edges.select("product_id", "other_id", "kind", "verdict", *COLUMNS).iter_rows(named=True):
         known = known_figures(edge)
         one, other = edge["product_id"], edge["other_id"]
-        pair = (titles.get(one, one), titles.get(other, other))
-        if pair[0] == pair[1]:
-            pair = (f"{pair[0]} #{one}", f"{pair[1]} #{other}")
-        said.append(_kind_grammar(edge, language).say(*pair, known))
-        concluded.append(_verdict_grammar(edge, language).say(*pair, _of_the_pair(edge, known)))
+        a, b = (titles.get(one, one),), (titles.get(other, other),)
+        if a == b:
+            a, b = (f"{a[0]} #{one}",), (f"{b[0]} #{other}",)
+        said.append(_kind_grammar(edge, language).say(a, b, known))
+        concluded.append(_verdict_grammar(edge, language).say(a, b, _of_the_pair(edge, known)))
     return edges.with_columns(pl.Series("sentence", said, pl.String), pl.Series("verdict_sentence", concluded, pl.String))
 
 
 def _kind_grammar(edge: Row, language: Language) -> Grammar:
-    return _of(_KINDS, language)[str(edge["kind"])]
+    return spoken(_KINDS, language)[str(edge["kind"])]
 
 
 def _verdict_grammar(edge: Row, language: Language) -> Grammar:
-    return _of(_VERDICTS, language)[str(edge["verdict"])]
+    return spoken(_VERDICTS, language)[str(edge["verdict"])]
 
 
 def _of_the_pair(edge: Row, known: Mapping[str, float]) -> Mapping[str, float]:
     """What of a row tells of the pair itself: verdicts are judged on shared baskets, so other counts are no reason for one."""
     return known if edge["kind"] == "bought_together" else {name: known[name] for name in _OF_THE_PAIR if name in known}
-
-
-def _of(tables: Mapping[str, T], language: str) -> T:
-    if language not in tables:
-        raise RequestError(f"no sentences in the language {language!r}", f"choose one of {', '.join(tables)}")
-    return tables[language]

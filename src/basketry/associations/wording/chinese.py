@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import Final
 
-from basketry.associations.wording.grammar import Choice, Clause, Grammar, Within
+from basketry.associations.wording.grammar import Choice, Clause, Grammar, Listing, Parts, Within
 
 _EXPECTED: Final = "按热度和购物篮大小推算值的"
 _INTERVAL: Choice = (Clause("（95%置信区间{adjusted_low}至{adjusted_high}）", (Within("adjusted_lift"),)),)
@@ -120,3 +120,71 @@ VERDICTS: Final[dict[str, Grammar]] = {
         *_BESIDES,
     ),
 }
+
+LISTING: Final = Listing("、", "和")
+_BASKETS_WITH: Choice = (Clause("在{antecedent_baskets}个有{A}的购物篮中，"), Clause("有{A}的购物篮中，"))
+_CUSTOMERS_WITH: Choice = (Clause("在{antecedent_customers}位买过{A}的顾客中，"), Clause("买过{A}的顾客中，"))
+_CONFIDENT: Choice = (Clause("（95%置信区间{confidence_low}至{confidence_high}）", (Within("confidence"),)),)
+_LIFT_INTERVAL: Choice = (Clause("（95%置信区间{lift_low}至{lift_high}）", (Within("lift"),)),)
+_CHANCE: Choice = (
+    Clause("；不大可能是巧合（p {p}；计入所有试过的规则，q {q}）", (Within("q", high=0.05),)),
+    Clause("；不能排除巧合（p {p}；计入所有试过的规则，q {q}）"),
+    *_COINCIDENCE,
+    Clause("；若只试过这一条规则，则不大可能是巧合（p {p}）", (Within("p", high=0.05),)),
+    Clause("；不能排除巧合（p {p}）"),
+)
+
+
+def _rule(whole: Choice, part: Choice, of: str, *evidence: Choice) -> Grammar:
+    times = (
+        Clause(f"：与{of}相当，为{{lift}}倍", (Within("lift", 1, 1),)),
+        Clause(f"：是{of}的{{lift}}倍", (Within("lift", low=1),)),
+        Clause(f"：只有{of}的{{lift}}倍"),
+    )
+    return Grammar((whole, part, _CONFIDENT, times, _LIFT_INTERVAL, *evidence, _CHANCE, _END), grouped=False, listing=LISTING)
+
+
+RULES: Final[dict[str, Grammar]] = {
+    "holds": _rule(
+        _BASKETS_WITH,
+        (
+            Clause("{baskets}个（{confidence}）同时有{B}"),
+            Clause("{baskets}个同时有{B}"),
+            Clause("{confidence}同时有{B}"),
+            Clause("多少个同时有{B}，未作统计"),
+        ),
+        "全部购物篮中比例",
+        _CUSTOMERS,
+    ),
+    "lacks": _rule(
+        _BASKETS_WITH,
+        (
+            Clause("{baskets}个（{confidence}）{B?没有|没有同时具备}{B}"),
+            Clause("{baskets}个{B?没有|没有同时具备}{B}"),
+            Clause("{confidence}{B?没有|没有同时具备}{B}"),
+            Clause("多少个{B?没有|没有同时具备}{B}，未作统计"),
+        ),
+        "全部购物篮中比例",
+        _CUSTOMERS,
+    ),
+    "follows": _rule(
+        _CUSTOMERS_WITH,
+        (
+            Clause("{customers}位（{confidence}）后来买了{B}"),
+            Clause("{customers}位后来买了{B}"),
+            Clause("{confidence}后来买了{B}"),
+            Clause("多少位后来买了{B}，未作统计"),
+        ),
+        "全部顾客中比例",
+    ),
+}
+
+SHARES: Final = Parts(
+    "这一提升中，",
+    Clause("{A}占{share}（因子{factor}）"),
+    Clause("{A}占{share}（因子{factor}）"),
+    "。",
+    Listing("，", "，"),
+    False,
+)
+FACTORS: Final = Parts("这一提升度是各部分之积：", Clause("{A}的{factor}"), Clause("{A}的{factor}"), "。", LISTING, False)

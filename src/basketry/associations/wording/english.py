@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import Final
 
-from basketry.associations.wording.grammar import Choice, Clause, Grammar, Within
+from basketry.associations.wording.grammar import Choice, Clause, Grammar, Listing, Parts, Within
 
 _EXPLAIN: Final = "popularity and basket size explain"
 _INTERVAL: Choice = (Clause(" (95% interval {adjusted_low} to {adjusted_high})", (Within("adjusted_lift"),)),)
@@ -133,3 +133,80 @@ VERDICTS: Final[dict[str, Grammar]] = {
         *_BESIDES,
     ),
 }
+
+LISTING: Final = Listing(", ", " and ")
+_BASKETS_WITH: Choice = (
+    Clause("Of the {antecedent_baskets} {antecedent_baskets?basket|baskets} with {A}, "),
+    Clause("Of the baskets with {A}, "),
+)
+_CUSTOMERS_WITH: Choice = (
+    Clause("Of the {antecedent_customers} {antecedent_customers?customer|customers} who bought {A}, "),
+    Clause("Of the customers who bought {A}, "),
+)
+_CONFIDENT: Choice = (Clause(" (95% interval {confidence_low} to {confidence_high})", (Within("confidence"),)),)
+_LIFT_INTERVAL: Choice = (Clause(" (95% interval {lift_low} to {lift_high})", (Within("lift"),)),)
+_CHANCE: Choice = (
+    Clause("; unlikely to be a coincidence (p {p}; counting all rules tried, q {q})", (Within("q", high=0.05),)),
+    Clause("; coincidence is not ruled out (p {p}; counting all rules tried, q {q})"),
+    *_COINCIDENCE,
+    Clause("; unlikely to be a coincidence if no other rule was tried (p {p})", (Within("p", high=0.05),)),
+    Clause("; coincidence is not ruled out (p {p})"),
+)
+
+
+def _rule(whole: Choice, part: Choice, of: str, *evidence: Choice) -> Grammar:
+    times = (
+        Clause(f": as often as {of}, {{lift}} to 1", (Within("lift", 1, 1),)),
+        Clause(f": {{lift}} times as often as {of}", (Within("lift", low=1),)),
+        Clause(f": only {{lift}} times as often as {of}"),
+    )
+    return Grammar((whole, part, _CONFIDENT, times, _LIFT_INTERVAL, *evidence, _CHANCE, _END), grouped=True, listing=LISTING)
+
+
+RULES: Final[dict[str, Grammar]] = {
+    "holds": _rule(
+        _BASKETS_WITH,
+        (
+            Clause("{baskets} ({confidence}) also {baskets?holds|hold} {B}"),
+            Clause("{baskets} also {baskets?holds|hold} {B}"),
+            Clause("{confidence} also hold {B}"),
+            Clause("it was not counted how many also hold {B}"),
+        ),
+        "in all baskets",
+        _CUSTOMERS,
+    ),
+    "lacks": _rule(
+        _BASKETS_WITH,
+        (
+            Clause("{baskets} ({confidence}) {baskets?holds|hold} {B?no|not all of} {B}"),
+            Clause("{baskets} {baskets?holds|hold} {B?no|not all of} {B}"),
+            Clause("{confidence} hold {B?no|not all of} {B}"),
+            Clause("it was not counted how many hold {B?no|not all of} {B}"),
+        ),
+        "in all baskets",
+        _CUSTOMERS,
+    ),
+    "follows": _rule(
+        _CUSTOMERS_WITH,
+        (
+            Clause("{customers} ({confidence}) later bought {B}"),
+            Clause("{customers} later bought {B}"),
+            Clause("{confidence} later bought {B}"),
+            Clause("it was not counted how many later bought {B}"),
+        ),
+        "among all customers",
+    ),
+}
+
+# A contribution is a row of parts, each a title under {A}: the first part, every further one, and what goes around them.
+SHARES: Final = Parts(
+    "Of that lift, ",
+    Clause("{A} explains {share} (factor {factor})"),
+    Clause("{A} {share} (factor {factor})"),
+    ".",
+    LISTING,
+    True,
+)
+FACTORS: Final = Parts(
+    "That lift is the product of ", Clause("{factor} from {A}"), Clause("{factor} from {A}"), ".", LISTING, True
+)

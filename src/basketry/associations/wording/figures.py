@@ -16,7 +16,7 @@ Below 0.0001 and from 1e15 on, numbers are printed in scientific notation. A nul
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
@@ -59,20 +59,81 @@ FORMATS: Final[dict[str, Format]] = {
     "stability": Format.NUMBER,
     "similarity": Format.NUMBER,
     "q": Format.CHANCE,
+    "antecedent_baskets": Format.COUNT,
+    "antecedent_customers": Format.COUNT,
+    "confidence_low": Format.SHARE,
+    "confidence_high": Format.SHARE,
+    "lift_low": Format.NUMBER,
+    "lift_high": Format.NUMBER,
+    "p": Format.CHANCE,
+    "factor": Format.NUMBER,
+    "share": Format.SHARE,
 }
-COLUMNS: Final = tuple(name for name in FORMATS if name != ANTECEDENTS)
+COLUMNS: Final = (
+    "baskets",
+    "customers",
+    "confidence",
+    "strength",
+    "lift",
+    "adjusted_lift",
+    "adjusted_low",
+    "adjusted_high",
+    "contrast",
+    "contrast_low",
+    "contrast_high",
+    "stability",
+    "similarity",
+    "q",
+)
+RULE_COLUMNS: Final = (
+    "baskets",
+    "antecedent_baskets",
+    "customers",
+    "antecedent_customers",
+    "confidence",
+    "confidence_low",
+    "confidence_high",
+    "lift",
+    "lift_low",
+    "lift_high",
+    "p",
+    "q",
+)
 
 
 def known_figures(edge: Mapping[str, Scalar]) -> dict[str, float]:
     """Every figure that a row of Associations can state, rounded; what is null or NaN is left out."""
-    known = {}
-    for name in COLUMNS:
-        value = edge.get(name)
-        if value is not None and not math.isnan(number := float(value)):
-            known[name] = int(value) if FORMATS[name] is Format.COUNT else _rounded(FORMATS[name], number)
+    known = _known(edge, COLUMNS)
     antecedents = _antecedents(edge.get("baskets"), edge.get("confidence"))
     if antecedents is not None:
         known[ANTECEDENTS] = antecedents
+    return known
+
+
+def known_rule_figures(row: Mapping[str, Scalar], counted: str) -> dict[str, float]:
+    """Every figure that a rule can state, rounded; what is null or NaN is left out.
+
+    `counted` is what its confidence is a share of, `baskets` or `customers`. How many of them have the antecedent is derived,
+    where the row does not say, from the two if they give it exactly.
+    """
+    known = _known(row, RULE_COLUMNS)
+    whole = f"antecedent_{counted}"
+    if whole not in known and (derived := _antecedents(row.get(counted), row.get("confidence"))) is not None:
+        known[whole] = derived
+    return known
+
+
+def rounded(name: str, value: float) -> float:
+    """The figure `name` as sentences state it."""
+    return int(value) if FORMATS[name] is Format.COUNT else _rounded(FORMATS[name], value)
+
+
+def _known(row: Mapping[str, Scalar], columns: Sequence[str]) -> dict[str, float]:
+    known: dict[str, float] = {}
+    for name in columns:
+        value = row.get(name)
+        if value is not None and not math.isnan(number := float(value)):
+            known[name] = int(value) if FORMATS[name] is Format.COUNT else _rounded(FORMATS[name], number)
     return known
 
 

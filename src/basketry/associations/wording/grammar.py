@@ -4,26 +4,31 @@ A sentence is a row of choices; of each choice the first clause that can be said
 every figure it names is known and its conditions hold. Conditions look at rounded figures only, so words never disagree with
 the figure printed beside them, and what was read back says the same sentence again.
 
-In the text of a clause `{A}` and `{B}` are the titles, `{name}` is a figure, and `{name?one|many}` is the first word where
-that figure is exactly 1, else the second.
+In the text of a clause `{A}` and `{B}` are the titles, of one product each or, under a grammar with a `Listing`, of one or
+more; `{name}` is a figure, and `{name?one|many}` is the first word where that figure is exactly 1 (or there is one such title),
+else the second.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf, nan
-from typing import Final
+from typing import Final, TypeVar
 
 from basketry.associations.wording.figures import FORMATS, printed, read
+from basketry.core.errors import RequestError
 
 Figures = Mapping[str, float]
+T = TypeVar("T")
 
 _SLOT: Final = re.compile(r"\{(\w+)(?:\?([^|{}]*)\|([^|{}]*))?\}")
 _TITLES: Final = ("A", "B")
-_QUOTED: Final = r"“((?:[^“”\\]|\\[\\“”]|\\u\{[0-9a-f]+\})*+)”"
+_INSIDE: Final = r"(?:[^“”\\]|\\[\\“”]|\\u\{[0-9a-f]+\})*+"
+QUOTED: Final = f"“{_INSIDE}”"
+_TITLE: Final = re.compile(f"“({_INSIDE})”")
 _MARKS: Final = str.maketrans({mark: f"\\{mark}" for mark in "\\“”"})
 _ESCAPE: Final = re.compile(r"\\(?:u\{([0-9a-f]+)\}|(.))")
 _JOINERS: Final = "\u200c\u200d"  # not printable by themselves, but emoji and several scripts need them
@@ -46,8 +51,30 @@ def _escaped(char: str) -> str:
     return f"\\u{{{ord(char):x}}}"
 
 
+def unquoted(text: str) -> tuple[str, ...]:
+    """The titles that stand quoted in `text`, in order: no title can hold a mark that ends it, so none is cut or joined."""
+    return tuple(_unescaped(inside) for inside in _TITLE.findall(text))
+
+
 def _unescaped(inside: str) -> str:
     return _ESCAPE.sub(lambda found: found[2] or chr(min(int(found[1], 16), 0x10FFFF)), inside)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """How a row of things is written: `comma` between them, but `last` before the last."""
+
+    comma: str
+    last: str
+
+    def joined(self, parts: Sequence[str]) -> str:
+        """The parts as one text."""
+        return self.last.join(part for part in (self.comma.join(parts[:-1]), parts[-1]) if part)
+
+    @property
+    def pattern(self) -> str:
+        """The regular expression of every row of quoted titles."""
+        return f"{QUOTED}(?:(?:{re.escape(self.comma)}{QUOTED})*+{re.escape(self.last)}{QUOTED})?"
 
 
 @dataclass(frozen=True)
@@ -94,26 +121,29 @@ class Clause:
                 return False
         return not self.when or all(condition.holds(figures) for condition in self.when)
 
-    def said(self, titles: Mapping[str, str], figures: Figures, grouped: bool) -> str:
-        """The text with its slots filled; `titles` are quoted already."""
+    def said(self, titles: Mapping[str, str], numbers: Figures, grouped: bool) -> str:
+        """The text with its slots filled; `titles` are quoted already, `numbers` are the figures and how many titles."""
         text = ""
         for literal, name, words in self.slots:
             text += literal
             if words is not None:
-                text += words[0] if figures[name] == 1 else words[1]
+                text += words[0] if numbers[name] == 1 else words[1]
             elif name:
-                text += titles[name] if name in titles else printed(name, figures[name], grouped)
+                text += titles[name] if name in titles else printed(name, numbers[name], grouped)
         return text
 
-    def pattern(self) -> tuple[str, list[str]]:
-        """The regular expression of everything it can say, and the slot that each of its groups holds."""
+    def pattern(self, titles: str) -> tuple[str, list[str]]:
+        """The regular expression of everything it can say, and the slot that each of its groups holds.
+
+        `titles` is that of the titles in one slot.
+        """
         expression, names = "", []
         for literal, name, words in self.slots:
             expression += re.escape(literal)
             if words is not None:
                 expression += f"(?:{re.escape(words[0])}|{re.escape(words[1])})"
             elif name:
-                expression += _QUOTED if name in _TITLES else f"({FORMATS[name].value})"
+                expression += f"({titles if name in _TITLES else FORMATS[name].value})"
                 names.append(name)
         return expression, names
 
@@ -123,19 +153,20 @@ Choice = tuple[Clause, ...]
 
 @dataclass(frozen=True)
 class Reading:
-    """What a sentence said: both titles and every figure it stated."""
+    """What a sentence said: the titles on either side and every figure it stated."""
 
-    title: str
-    other_title: str
+    titles: tuple[str, ...]
+    other_titles: tuple[str, ...]
     figures: dict[str, float]
 
 
 @dataclass(frozen=True)
 class Grammar:
-    """All sentences about one claim in one language."""
+    """All sentences about one claim in one language; without a `listing` each side is one title."""
 
     choices: tuple[Choice, ...]
     grouped: bool
+    listing: Listing | None = None
 
     def chosen(self, figures: Figures) -> list[Clause]:
         """The clauses that say `figures`."""
@@ -151,10 +182,11 @@ class Grammar:
         """Those of `figures` that the sentence states."""
         return {name: figures[name] for clause in self.chosen(figures) for name in clause.figures}
 
-    def say(self, title: str, other_title: str, figures: Figures) -> str:
+    def say(self, titles: Sequence[str], other_titles: Sequence[str], figures: Figures) -> str:
         """The sentence."""
-        titles = {"A": quoted(title), "B": quoted(other_title)}
-        return "".join([clause.said(titles, figures, self.grouped) for clause in self.chosen(figures)])
+        said = {"A": self._named(titles), "B": self._named(other_titles)}
+        numbers = {**figures, "A": len(titles), "B": len(other_titles)}
+        return "".join([clause.said(said, numbers, self.grouped) for clause in self.chosen(figures)])
 
     def hear(self, sentence: str) -> Reading | None:
         """What `sentence` says, or None where this grammar would not have said it, to the letter."""
@@ -163,15 +195,69 @@ class Grammar:
         if found is None:
             return None
         slots = {name: text for name, text in zip(names, found.groups(), strict=True) if text is not None}
-        title, other_title = (_unescaped(slots.pop(name, "")) for name in _TITLES)
+        titles, other_titles = (unquoted(slots.pop(name, "“”")) for name in _TITLES)
         figures = {name: read(name, text) for name, text in slots.items()}
-        return Reading(title, other_title, figures) if self.say(title, other_title, figures) == sentence else None
+        heard = Reading(titles, other_titles, figures)
+        return heard if self.say(titles, other_titles, figures) == sentence else None
+
+    def _named(self, titles: Sequence[str]) -> str:
+        if self.listing is None:
+            (title,) = titles
+            return quoted(title)
+        return self.listing.joined([quoted(title) for title in titles])
 
     @cached_property
     def _compiled(self) -> tuple[re.Pattern[str], list[str]]:
+        titles = QUOTED if self.listing is None else self.listing.pattern
         expression, names = "", []
         for choice in self.choices:
-            patterns = [clause.pattern() for clause in choice]
+            patterns = [clause.pattern(titles) for clause in choice]
             expression += f"(?:{'|'.join(pattern for pattern, _ in patterns)}|)"
             names += [name for _, slots in patterns for name in slots]
         return re.compile(expression), names
+
+
+@dataclass(frozen=True)
+class Parts:
+    """All sentences that are a row of parts, each about one title `{A}`: `before`, the parts as a listing, `after`."""
+
+    before: str
+    first: Clause
+    further: Clause
+    after: str
+    listing: Listing
+    grouped: bool
+
+    def say(self, titles: Sequence[str], figures: Sequence[Figures]) -> str:
+        """The sentence on `titles`, each with the figures of its part."""
+        parts = [
+            (self.further if place else self.first).said({"A": quoted(title)}, known, self.grouped)
+            for place, (title, known) in enumerate(zip(titles, figures, strict=True))
+        ]
+        return f"{self.before}{self.listing.joined(parts)}{self.after}"
+
+    def hear(self, sentence: str) -> tuple[tuple[str, ...], tuple[dict[str, float], ...]] | None:
+        """The titles and the figures of each part, or None where `say` would not have said it, to the letter."""
+        titles: list[str] = []
+        figures: list[dict[str, float]] = []
+        end, (expression, names) = len(self.before), self._compiled[0]
+        while found := expression.match(sentence, end):
+            slots = dict(zip(names, found.groups(), strict=True))
+            titles += unquoted(slots.pop("A"))
+            figures.append({name: read(name, text) for name, text in slots.items()})
+            end, (expression, names) = found.end(), self._compiled[1]
+        heard = tuple(titles), tuple(figures)
+        return heard if titles and self.say(*heard) == sentence else None
+
+    @cached_property
+    def _compiled(self) -> tuple[tuple[re.Pattern[str], list[str]], ...]:
+        between = f"(?:{re.escape(self.listing.comma)}|{re.escape(self.listing.last)}|)"
+        patterns = [clause.pattern(QUOTED) for clause in (self.first, self.further)]
+        return tuple((re.compile(between + pattern), names) for pattern, names in patterns)
+
+
+def spoken(tables: Mapping[str, T], language: str) -> T:
+    """What `tables` hold for the language. Raises RequestError for one that is not spoken."""
+    if language not in tables:
+        raise RequestError(f"no sentences in the language {language!r}", f"choose one of {', '.join(tables)}")
+    return tables[language]

@@ -5,7 +5,7 @@ from math import comb, e, inf, isnan, log, log2, log10, sqrt
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from basketry.associations.contingency import Contingency
@@ -66,6 +66,9 @@ ARULES = [
     "yuleQ",
     "yuleY",
 ]
+
+
+ROUNDED = ("p", "hyper_confidence", "mutual_information", "lerman")  # to the last digits only
 
 
 def exact_tail(k, x, y, n):
@@ -200,6 +203,7 @@ def test_ten_tables_numbered_by_their_phi():
     assert (odds.argmax(), odds.argmin()) == (1, 7)
 
 
+@settings(deadline=None)
 @given(tables())
 def test_never_nan_and_within_range(table):
     for name, measure in INTEREST.items():
@@ -210,11 +214,13 @@ def test_never_nan_and_within_range(table):
         assert not isnan(value) and least - 1e-12 <= value <= most + 1e-12, (name, value)
 
 
+@settings(deadline=None)
 @given(tables(5000))
 def test_symmetric_measures_do_not_care_for_the_order(table):
     xy, x, y, n = table
     for name, measure in INTEREST.items():
         if measure.symmetric:
+            assert of(name, xy, x, y, n) == of(name, xy, y, x, n) or name in ROUNDED, name
             assert near(of(name, xy, x, y, n), of(name, xy, y, x, n)), name
 
 
@@ -223,6 +229,7 @@ def test_measures_with_a_direction_have_one():
         assert measure.symmetric == near(of(name, 40, 60, 45, 100), of(name, 40, 45, 60, 100)), name
 
 
+@settings(deadline=None)
 @given(st.integers(1, 200), st.integers(1, 200), st.data())
 def test_independence_is_neutral(p, q, data):
     """With n = p q, i q baskets of X, j p of Y and i j of both, P(XY) = P(X) P(Y) exactly, also where a side is everything."""
@@ -235,6 +242,7 @@ def test_independence_is_neutral(p, q, data):
             assert abs(value - measure.neutral) < 1e-12, name
 
 
+@settings(deadline=None)
 @given(inner_tables())
 def test_short_forms_equal_the_definitions(table):
     xy, x, y, n = table
@@ -271,6 +279,7 @@ def test_short_forms_equal_the_definitions(table):
         assert near(of(name, *table), value, 1e-7), name
 
 
+@settings(deadline=None)
 @given(tables(60))
 def test_the_quantile_of_hyper_lift(table):
     xy, x, y, n = table
@@ -335,6 +344,7 @@ def test_impossible_counts_are_refused(counts):
         Contingency.of(*(np.array([count]) for count in three), n)
 
 
+@settings(deadline=None)
 @given(tables())
 def test_the_cells_add_up(table):
     xy, x, y, n = table

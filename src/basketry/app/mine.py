@@ -1,0 +1,131 @@
+"""Mine: the itemsets that stand in many baskets, of the shop or of a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from basketry.app.shop import Shop
+    from basketry.associations.mining.itemsets import MinedItemsets
+    from basketry.associations.mining.transactions import Transactions
+
+ORDERS: Final = ("baskets", "length")
+EVERYTHING: Final = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class MineRequest:
+    """What to mine, and what to show of it."""
+
+    source: str = field(
+        default="",
+        metadata={"help": "A file of baskets: .dat, .txt, .csv, .tsv, .basket or .parquet; default: the shop's own baskets."},
+    )
+    min_support: str = field(
+        default="0.01", metadata={"help": "Least baskets of an itemset: a count such as 20, or a share such as 0.01."}
+    )
+    kind: str = field(default="all", metadata={"help": "all, closed, maximal or generators."})
+    k: int = field(default=20, metadata={"help": "How many to show at most."})
+    order: str = field(default="baskets", metadata={"help": "Best first by baskets or by length."})
+    out: str = field(default="", metadata={"help": "Write all of them to this file: .csv, .json, .parquet or .dat."})
+    min_customers: int = field(
+        default=20, metadata={"help": "Of the shop's own: itemsets of fewer distinct customers are left out."}
+    )
+
+
+@dataclass(frozen=True)
+class MineResult:
+    """How many itemsets there are, the best of them, and where all were written."""
+
+    baskets: int
+    min_baskets: int
+    found: int
+    withheld: int
+    wrote: str | None
+    itemsets: pl.DataFrame
+    notes: tuple[str, ...]
+
+
+def mine(shop: Shop, request: MineRequest) -> MineResult:
+    """Find the itemsets that stand in many baskets: of the shop as known now, or of a file."""
+    from basketry.app.associations import checked
+    from basketry.app.transactions import load_transactions
+    from basketry.associations.mining.export import write_itemsets
+    from basketry.associations.mining.itemsets import Itemsets
+    from basketry.core.protocols import Run
+    from basketry.core.telemetry import span
+    from basketry.kernels.itemsets import KINDS
+
+    kind = checked(request.kind, KINDS, "kind")
+    estimator = Itemsets(read_support(request.min_support), kind)  # type: ignore[arg-type]  # checked just above
+    by = checked(request.order, ORDERS, "order")
+    transactions = load_transactions(shop, request.source)
+    with span("mining", total=1, unit="steps") as progress:
+        mined = estimator.fit(transactions, Run() if request.source else Run(threads=shop.settings.threads))
+        progress.advance()
+    table, withheld = _published(mined, transactions, 0 if request.source else request.min_customers)
+    best = table.sort(by, "length" if by == "baskets" else "baskets", descending=[True, by == "length"], maintain_order=True)
+    if request.out:
+        write_itemsets(mined, request.out, table=best)
+    notes = (f"left out: {withheld} itemsets of fewer than {request.min_customers} customers",) if withheld else ()
+    shown = best.head(max(request.k, 0))
+    return MineResult(
+        baskets=len(transactions),
+        min_baskets=mined.min_count,
+        found=len(table),
+        withheld=withheld,
+        wrote=request.out or None,
+        itemsets=shown if request.source else _titled(shown, shop),
+        notes=notes,
+    )
+
+
+def read_support(text: str) -> int | float:
+    """A count where the text is a whole number, a share where it has a point. Raises RequestError for anything else."""
+    from basketry.core.errors import RequestError
+
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    raise RequestError(f"min_support {text!r} is no number", "give a count of baskets such as 20, or a share such as 0.01")
+
+
+def _published(mined: MinedItemsets, transactions: Transactions, min_customers: int) -> tuple[pl.DataFrame, int]:
+    """The table of itemsets, and how many are left out of it because too few customers stand behind them."""
+    import polars as pl
+
+    from basketry.associations.mining.customers import customers_of
+
+    table = mined.frame()
+    if min_customers <= 0:
+        return table, 0
+    customers = customers_of(transactions, mined.tree)[mined.tree.members]
+    told = table.with_columns(pl.Series("customers", customers)).filter(pl.col("customers") >= min_customers)
+    return told, len(table) - len(told)
+
+
+def _titled(shown: pl.DataFrame, shop: Shop) -> pl.DataFrame:
+    """With the titles of the products beside their ids."""
+    import polars as pl
+
+    from basketry.core.tables import Products
+
+    with shop.dataset() as dataset:
+        titles = dataset.table(Products).select(itemset="product_id", titles="title")
+    rows = (
+        shown.select("itemset")
+        .with_row_index("nth")
+        .explode("itemset")
+        .join(titles, on="itemset", how="left", maintain_order="left")
+    )
+    listed = (
+        rows.group_by("nth", maintain_order=True).agg("titles")["titles"]
+        if len(rows)
+        else pl.Series("titles", [], pl.List(pl.String))
+    )
+    return shown.insert_column(1, listed)
