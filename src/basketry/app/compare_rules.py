@@ -93,7 +93,7 @@ def compare_rules(shop: Shop, request: CompareRulesRequest) -> CompareRulesResul
     from basketry.app.associations import LANGUAGES, checked
     from basketry.app.rules import parsed_support
     from basketry.app.written import write_table
-    from basketry.associations.mining.comparison import CHANGES, STATUSES, Comparison
+    from basketry.associations.mining.comparison import CHANGES, DEALS, STATUSES, Comparison
     from basketry.associations.mining.rules import Rules
     from basketry.core.protocols import Run
 
@@ -110,7 +110,9 @@ def compare_rules(shop: Shop, request: CompareRulesRequest) -> CompareRulesResul
     shown = chosen.head(max(request.k, 0)).select(SHOWN)
     titles = {} if request.first else _titles(shop)
     told = [_sentence(row, titles, language) for row in shown.iter_rows(named=True)]
-    placebo = found.placebo(run, request.placebo).select("metric", "model", "value", "low", "high")
+    deals = DEALS if request.placebo else DEALS[:1]
+    placebos = pl.concat([found.placebo(run, request.placebo, deal) for deal in deals]).unique(maintain_order=True)
+    placebo = placebos.select("metric", "model", "value", "low", "high")
     return CompareRulesResult(
         first=one.name,
         second=two.name,
@@ -217,12 +219,12 @@ def _allowed(
 def _warnings(placebo: pl.DataFrame, alpha: float) -> tuple[str, ...]:
     """What the placebo warns of."""
     told = {(row["metric"], row["model"]): row["value"] for row in placebo.iter_rows(named=True)}
-    share = told.get(("told", "placebo"), 0.0)
+    share = told.get(("told", "placebo of customers"), 0.0)
     if share <= 1.5 * alpha:
         return ()
     return (
-        f"between random halves of the same customers {share:.0%} of confidences differ at p <= {alpha:g}: baskets of one "
-        "customer are alike, so take small changes for taste",
+        f"between random parts of the customers {share:.0%} of confidences differ at p <= {alpha:g}: some of the changes are "
+        "no more than who came",
     )
 
 

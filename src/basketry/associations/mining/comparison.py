@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import dataframely as dy
 import numpy as np
@@ -21,6 +21,7 @@ from basketry.associations.significance import benjamini_hochberg
 from basketry.core.errors import DataError, RequestError
 from basketry.core.tables import Metrics
 from basketry.core.telemetry import span
+from basketry.kernels.counting import count_groups
 
 if TYPE_CHECKING:
     from basketry.core.protocols import Run
@@ -30,7 +31,10 @@ Mask = npt.NDArray[np.bool_]
 
 STATUSES: Final = ("emerging", "vanishing", "stronger", "weaker", "unchanged", "unclear")
 CHANGES: Final = STATUSES[:4]
+Deal = Literal["customers", "baskets"]
+DEALS: Final = ("customers", "baskets")
 _QUESTIONS: Final = ("support", "confidence", "lift")
+_ROUNDING: Final = 1e-9
 
 
 @dataclass(frozen=True)
@@ -61,10 +65,12 @@ class Comparison:
         Every rule sought counts as three tests (support, confidence, lift), whether or not it passed in the end, and q is
         Benjamini and Hochberg's over them all.
 
-        Two baskets of one customer are taken for independent; `ComparedRules.placebo` says what that costs. Where one side
-        has many times fewer baskets than the other its floor is low for both together: give `min_support` as a count.
-        Cost: one mining of all baskets and one count. Raises RequestError where a side is empty, DataError where the items of
-        one are numbers and of the other text.
+        A household's weekly basket is not fresh evidence each time: for the tests and the interval all counts of a rule are
+        divided by its design effect, the baskets that hold X and Y over the customers behind them (Rao and Scott 1981, as in
+        `pair_p_values`). Where customers are not known each basket is its own. `ComparedRules.placebo` says what is left.
+        Where one side has many times fewer baskets than the other its floor is low for both together: give `min_support` as a
+        count. Cost: one mining of all baskets and two counts. Raises RequestError where a side is empty, DataError where the
+        items of one are numbers and of the other text.
         """
         first, second = aligned(first, second)
         if len(first) == 0 or len(second) == 0:
@@ -74,25 +80,33 @@ class Comparison:
         pooled = Transactions(_pooled(first.baskets, second.baskets), first.names)
         found = rules.fit(Itemsets(min(floors)).fit(pooled, run), run)
         one = counted(found, first.baskets, run.threads)
-        return self._compared(pooled, found, floors, one)
+        return self._compared(_Sought(pooled, found, _witnesses(found, pooled.baskets, run), floors), one)
 
-    def _compared(self, pooled: Transactions, found: RuleNodes, floors: tuple[int, int], one: RuleCounts) -> ComparedRules:
-        sides = (one, RuleCounts.mined(found) - one)
-        passes = np.array([counts.passing(floor, self.min_confidence) for counts, floor in zip(sides, floors, strict=True)])
-        return ComparedRules(self, pooled, found, floors, sides, passes)
+    def _compared(self, sought: _Sought, one: RuleCounts) -> ComparedRules:
+        sides = (one, RuleCounts.mined(sought.rules) - one)
+        passes = [counts.passing(floor, self.min_confidence) for counts, floor in zip(sides, sought.floors, strict=True)]
+        return ComparedRules(self, sought, sides, np.array(passes))
+
+
+@dataclass(frozen=True, eq=False)
+class _Sought:
+    """Rules of both sides together, the customers behind each as a share of its baskets, and the floor of each side."""
+
+    pooled: Transactions
+    rules: RuleNodes
+    witnesses: Floats
+    floors: tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)
 class ComparedRules:
-    """Every rule that was sought (`sought`), its counts on both `sides`, and on which of them it `passes`: bool [2, sought].
+    """Every rule that was sought, its counts on both `sides`, and on which of them it `passes`: bool [2, rules sought].
 
     `len` is how many pass on a side: those are compared. Their counts are `first` and `second`, their names and nodes `rules`.
     """
 
     comparison: Comparison
-    pooled: Transactions
-    sought: RuleNodes
-    floors: tuple[int, int]
+    sought: _Sought
     sides: tuple[RuleCounts, RuleCounts]
     passes: Mask
 
@@ -104,7 +118,7 @@ class ComparedRules:
     @cached_property
     def rules(self) -> ChosenRules:
         """Those rules."""
-        return ChosenRules.of(self.sought, self.compared)
+        return ChosenRules.of(self.sought.rules, self.compared)
 
     @cached_property
     def first(self) -> RuleCounts:
@@ -119,19 +133,26 @@ class ComparedRules:
     def __len__(self) -> int:
         return int(self.compared.sum())
 
+    @property
+    def effective(self) -> tuple[RuleCounts, RuleCounts]:
+        """The counts of both sides by design effect: n_xy rounded down, all others up, so each against the rule."""
+        witnesses = self.sought.witnesses[self.compared]
+        one, two = (_deflated(each, witnesses) for each in (self.first, self.second))
+        return one, two
+
     def p_values(self) -> Floats:
-        """Of equal support, equal confidence and equal odds ratio of X and Y: float64 [3, m].
+        """Of equal support, equal confidence and equal odds ratio of X and Y: float64 [3, m], of the effective counts.
 
         The first two by Fisher's exact test, two-sided (twice the smaller tail); the third by Woolf (1955), whose p is good
         where expected counts are some five or more.
         """
-        one, two = self.first, self.second
-        n_one, n_two = (np.full(len(each), each.n, dtype=np.int64) for each in (one, two))
+        one, two = self.effective
+        n_one, n_two = (np.ceil(each.n * self.sought.witnesses[self.compared]).astype(np.int64) for each in (one, two))
         return np.array(
             [
                 equal_shares_p(one.n_xy, n_one, two.n_xy, n_two),
                 equal_shares_p(one.n_xy, one.n_x, two.n_xy, two.n_x),
-                woolf_p(one, two),
+                woolf_p(one, n_one, two, n_two),
             ]
         )
 
@@ -150,7 +171,8 @@ class ComparedRules:
         one, two = self.first, self.second
         p = self.p_values()
         q = benjamini_hochberg(p.ravel(), p.shape[0] * len(self.passes[0])).reshape(p.shape)
-        difference, low, high = difference_interval(one.n_xy, one.n_x, two.n_xy, two.n_x)
+        share = self.sought.witnesses[self.compared]
+        difference, low, high = difference_interval(*(count * share for count in (one.n_xy, one.n_x, two.n_xy, two.n_x)))
         with np.errstate(divide="ignore", invalid="ignore"):
             growth = (two.n_xy / two.n) / (one.n_xy / one.n)
         sides = (("first", one), ("second", two))
@@ -187,37 +209,41 @@ class ComparedRules:
         )
         return [STATUSES[i] for i in np.select(cases, range(len(cases)), default=len(cases))]
 
-    def placebo(self, run: Run, repeats: int = 10) -> dy.DataFrame[Metrics]:
-        """The same comparison between parts of the same sizes drawn at random, customers whole: changes in nothing.
+    def placebo(self, run: Run, repeats: int = 10, deal: Deal = "customers") -> dy.DataFrame[Metrics]:
+        """The same comparison between random parts of the same sizes, of the same baskets: changes found where there are none.
 
-        Of the real comparison and the placebos (mean, least and greatest), `changes`: rules that are called emerging,
-        vanishing, stronger or weaker; `told`: the share of all rules sought whose p of equal confidence is at most alpha.
-        About alpha, or less, is what it should be for the placebo. More says that baskets of one customer are alike, and that
-        as much of the real changes is taste. A customer on both sides counts as two.
+        `deal`: what is dealt out at random, whole `customers` (as two segments differ) or single `baskets` (as two periods of
+        the same customers do, at the least). Of the real comparison and the placebos (mean, least and greatest), `changes`:
+        rules that are called emerging, vanishing, stronger or weaker; `told`: the share of all rules sought whose p of equal
+        confidence is at most alpha. About alpha, or less, is what it should be for a placebo; more says that baskets of one
+        customer are alike beyond the design effect, and that as much of the real changes is taste. A customer on both sides
+        counts as two. Raises RequestError for another `deal`.
         """
-        random = np.random.default_rng([run.seed, 1])
-        shares = {"compared": [self._told()], "placebo": []}
+        if deal not in DEALS:
+            raise RequestError(f"deal {deal!r} is not known", f"choose one of {', '.join(DEALS)}")
+        baskets = self.sought.pooled.baskets
+        random = np.random.default_rng([run.seed, DEALS.index(deal)])
+        shares = {"compared": [self._told()], f"placebo of {deal}": []}
         with span("placebo", total=repeats, unit="count") as progress:
             for _ in range(repeats):
-                part = self.pooled.baskets.select(_drawn(self.pooled.baskets, self.first.n, random))
-                one = counted(self.sought, part, run.threads)
-                shares["placebo"].append(self.comparison._compared(self.pooled, self.sought, self.floors, one)._told())
+                chosen = _dealt(baskets, self.first.n, deal, random)
+                one = counted(self.sought.rules, baskets.select(chosen), run.threads)
+                shares[f"placebo of {deal}"].append(self.comparison._compared(self.sought, one)._told())
                 progress.advance()
         rows: list[dict[str, Any]] = []
         for model, told in shares.items():
-            for position, metric in enumerate(("changes", "told")):
+            for position, metric in enumerate(("changes", "told") if told else ()):
                 values = [each[position] for each in told]
-                if values:
-                    ends = (min(values), max(values)) if model == "placebo" else (None, None)
-                    row = {"value": float(np.mean(values)), "low": ends[0], "high": ends[1], "n": len(self)}
-                    rows.append({"metric": metric, "model": model, "slice": "all", **row})
+                ends = (None, None) if model == "compared" else (min(values), max(values))
+                row = {"value": float(np.mean(values)), "low": ends[0], "high": ends[1], "n": len(self)}
+                rows.append({"metric": metric, "model": model, "slice": "all", **row})
         return Metrics.validate(pl.DataFrame(rows, infer_schema_length=None), cast=True)
 
     def _told(self) -> tuple[float, float]:
         """Rules called changed, and the share of all sought whose confidence differs at p <= alpha."""
-        one, two = self.sides
-        if len(one) == 0:
+        if len(self.sides[0]) == 0:
             return 0.0, 0.0
+        one, two = (_deflated(each, self.sought.witnesses) for each in self.sides)
         told = equal_shares_p(one.n_xy, one.n_x, two.n_xy, two.n_x) <= self.comparison.alpha
         return float(self.frame()["status"].cast(pl.String).is_in(CHANGES).sum()), float(told.mean())
 
@@ -256,9 +282,23 @@ def _pooled(first: BasketMatrix, second: BasketMatrix) -> BasketMatrix:
     )
 
 
-def _drawn(baskets: BasketMatrix, n: int, random: np.random.Generator) -> Mask:
-    """The baskets of customers drawn at random, until about `n`."""
-    starts = np.flatnonzero(np.diff(baskets.customers, prepend=-1) != 0)
+def _witnesses(rules: RuleNodes, baskets: BasketMatrix, run: Run) -> Floats:
+    """Customers behind the baskets that hold X and Y, as a share of those baskets: 1 where each has its own."""
+    tree = rules.itemsets.tree
+    held, customers = count_groups(baskets.indptr, baskets.items, tree, baskets.customers, threads=run.threads)
+    return np.asarray(customers[rules.whole] / np.maximum(held[rules.whole], 1))
+
+
+def _deflated(counts: RuleCounts, share: Floats) -> RuleCounts:
+    """Every count times `share`; that of X and Y rounded down, the others up. The number of baskets is left."""
+    up = [np.ceil(each * share - _ROUNDING).astype(np.int64) for each in (counts.n_x, counts.n_y)]
+    return RuleCounts(np.floor(counts.n_xy * share + _ROUNDING).astype(np.int64), up[0], up[1], counts.n)
+
+
+def _dealt(baskets: BasketMatrix, n: int, deal: Deal, random: np.random.Generator) -> Mask:
+    """About `n` baskets: drawn one by one, or with all those of their customers."""
+    each = np.arange(len(baskets)) if deal == "baskets" else baskets.customers
+    starts = np.flatnonzero(np.diff(each, prepend=-1) != 0)
     sizes = np.diff(np.append(starts, len(baskets)))
     order = random.permutation(len(sizes))
     chosen = np.zeros(len(sizes), dtype=np.bool_)

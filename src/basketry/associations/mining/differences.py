@@ -30,10 +30,12 @@ def equal_shares_p(k_one: Counts, n_one: Counts, k_two: Counts, n_two: Counts) -
     return np.minimum(1.0, 2.0 * np.minimum(*tails))
 
 
-def difference_interval(k_one: Counts, n_one: Counts, k_two: Counts, n_two: Counts) -> tuple[Floats, Floats, Floats]:
+def difference_interval(
+    k_one: Counts | Floats, n_one: Counts | Floats, k_two: Counts | Floats, n_two: Counts | Floats
+) -> tuple[Floats, Floats, Floats]:
     """k_two / n_two - k_one / n_one and the ends of its 95% interval, by the two Wilson intervals (Newcombe 1998, method 10).
 
-    NaN where a group is empty.
+    Counts need not be whole: deflated ones widen the interval. NaN where a group is empty.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         one, two = k_one / n_one, k_two / n_two
@@ -51,31 +53,25 @@ def odds_ratio(k_one: Counts, n_one: Counts, k_two: Counts, n_two: Counts) -> Fl
     return np.asarray(((k_two + 0.5) / (n_two - k_two + 0.5)) / ((k_one + 0.5) / (n_one - k_one + 0.5)))
 
 
-def woolf_p(one: RuleCounts, two: RuleCounts) -> Floats:
+def woolf_p(one: RuleCounts, n_one: Counts, two: RuleCounts, n_two: Counts) -> Floats:
     """Woolf's (1955) test that X and Y have the same odds ratio in both: z = difference of log odds ratios over its error.
 
-    Half a basket is added to each cell. Unlike confidence, the odds ratio does not move because Y became more frequent
-    everywhere.
+    `n_one` and `n_two` [m] are the baskets in all, for each rule; half a basket is added to each cell. Unlike confidence, the
+    odds ratio does not move because Y became more frequent everywhere.
     """
-    logs, variances = zip(*(_log_odds_ratio(each) for each in (one, two)), strict=True)
-    z = (logs[1] - logs[0]) / np.sqrt(variances[0] + variances[1])
+    (log_one, variance_one), (log_two, variance_two) = _log_odds_ratio(one, n_one), _log_odds_ratio(two, n_two)
+    z = (log_two - log_one) / np.sqrt(variance_one + variance_two)
     return np.asarray(erfc(np.abs(z) / np.sqrt(2.0)))
 
 
-def _log_odds_ratio(counts: RuleCounts) -> tuple[Floats, Floats]:
-    cells = np.array(
-        [
-            counts.n_xy,
-            counts.n_x - counts.n_xy,
-            counts.n_y - counts.n_xy,
-            counts.n - counts.n_x - counts.n_y + counts.n_xy,
-        ]
-    )
-    cells = cells + 0.5
+def _log_odds_ratio(counts: RuleCounts, n: Counts) -> tuple[Floats, Floats]:
+    """The logarithm and its variance; counts rounded against each other may leave a cell one short of nothing."""
+    neither = np.maximum(n - counts.n_x - counts.n_y + counts.n_xy, 0)
+    cells = np.array([counts.n_xy, counts.n_x - counts.n_xy, counts.n_y - counts.n_xy, neither]) + 0.5
     return np.log(cells[0] * cells[3] / (cells[1] * cells[2])), (1 / cells).sum(axis=0)
 
 
-def _wilson(share: Floats, n: Counts) -> tuple[Floats, Floats]:
+def _wilson(share: Floats, n: Counts | Floats) -> tuple[Floats, Floats]:
     middle = share + _Z**2 / (2 * n)
     half = _Z * np.sqrt(share * (1 - share) / n + _Z**2 / (4.0 * n * n))
     below = 1 + _Z**2 / n

@@ -113,23 +113,41 @@ def test_between_two_samples_of_one_world_changes_are_called_in_five_percent_of_
     assert called <= binom.ppf(0.999, worlds, 0.05)
 
 
-def test_the_placebo_finds_nothing_where_baskets_are_independent_and_taste_where_they_are_not():
+def test_the_placebo_finds_nothing_where_baskets_are_independent():
     rng = np.random.default_rng(4)
     ties = {(0, 1): 0.5, (2, 3): 0.3}
     plain = Comparison(0.02, 0.1).fit(world(rng, 1500, ties), world(rng, 1500, {**ties, (6, 7): 0.5}), ONE_TO_ONE, RUN)
-    loyal = []
-    for _ in range(2):  # each of 75 customers brings twenty baskets of the same kind
-        base = world(rng, 75, ties).baskets
-        rows = [base.items[a:b].tolist() for a, b in zip(base.indptr, base.indptr[1:], strict=False) for _ in range(20)]
-        loyal.append(Transactions(packed(rows, ITEMS, np.repeat(np.arange(75), 20)), NAMES))
-    taste = Comparison(0.02, 0.1).fit(*loyal, ONE_TO_ONE, RUN)
-    tables = [{(r["metric"], r["model"]): r for r in each.placebo(RUN, 10).iter_rows(named=True)} for each in (plain, taste)]
-    assert tables[0]["changes", "compared"]["value"] >= 2
-    assert tables[0]["changes", "placebo"]["value"] < 0.5
-    assert tables[0]["told", "placebo"]["value"] == pytest.approx(0.04, abs=0.03)
-    assert tables[1]["told", "placebo"]["value"] > 0.3
-    again = plain.placebo(RUN, 10)
-    assert again.equals(plain.placebo(RUN, 10)) and not again.equals(plain.placebo(Run(seed=9, threads=1), 10))
+    tables = {deal: plain.placebo(RUN, 10, deal) for deal in ("customers", "baskets")}
+    for deal, table in tables.items():
+        known = {(r["metric"], r["model"]): r["value"] for r in table.iter_rows(named=True)}
+        assert known["changes", "compared"] >= 2 and known["changes", f"placebo of {deal}"] < 0.5
+        assert known["told", f"placebo of {deal}"] == pytest.approx(0.04, abs=0.03)
+    assert tables["customers"].equals(plain.placebo(RUN, 10))
+    assert not tables["customers"].equals(plain.placebo(Run(seed=9, threads=1), 10))
+    with pytest.raises(RequestError, match="deal 'odd'"):
+        plain.placebo(RUN, 1, "odd")
+
+
+def test_loyal_customers_change_nothing_once_each_is_one_witness():
+    """Each of 75 customers a side brings twenty baskets of the same kind; known as customers, and taken for strangers."""
+    rng, ties, told = np.random.default_rng(6), {(0, 1): 0.5, (2, 3): 0.3}, {}
+    bases = [world(rng, 75, ties).baskets for _ in range(2)]
+    rows = [
+        [base.items[a:b].tolist() for a, b in zip(base.indptr, base.indptr[1:], strict=False) for _ in range(20)]
+        for base in bases
+    ]
+    for name, customers in (("known", np.repeat(np.arange(75), 20)), ("strangers", None)):
+        sides = [Transactions(packed(each, ITEMS, customers), NAMES) for each in rows]
+        compared = Comparison(0.02, 0.1).fit(*sides, ONE_TO_ONE, RUN)
+        told[name] = compared.frame()["status"].cast(pl.String).is_in(CHANGES).sum()
+        if name == "known":
+            wide = compared.frame()
+            share = {r["model"]: r["value"] for r in compared.placebo(RUN, 10).iter_rows(named=True) if r["metric"] == "told"}
+    assert told["strangers"] > 20 and told["known"] == 0
+    assert share["placebo of customers"] < 0.06
+    once = Comparison(0.02, 0.1).fit(*(Transactions(base, NAMES) for base in bases), ONE_TO_ONE, RUN).frame()
+    for name in ("difference", "low", "high", "p_support"):
+        assert row(wide, "i0", "i1")[name] == pytest.approx(row(once, "i0", "i1")[name]), "twenty alike are as good as one"
 
 
 def test_turning_the_two_around_turns_the_answer_around():
@@ -167,3 +185,4 @@ def test_what_cannot_be_compared_is_refused():
         Comparison(margin=0)
     nothing = Comparison(1, 1.0).fit(Transactions.from_lists([["a"]]), Transactions.from_lists([["b"]]), OneItemRules(), RUN)
     assert len(nothing.frame()) == 0 and nothing.placebo(RUN, 2)["value"].to_list() == [0, 0, 0, 0]
+    assert nothing.placebo(RUN, 0)["model"].to_list() == ["compared", "compared"]

@@ -46,12 +46,13 @@ def test_woolf_by_hand():
     """First 10 of 20 with X hold Y, 20 of 80 without: odds ratio 3. Second the same: p = 1. Third 40 of 50, 10 of 50: 16."""
     one = RuleCounts(*arrays(10, 20, 30), 100)
     two = RuleCounts(*arrays(40, 50, 50), 100)
-    assert woolf_p(one, one)[0] == 1
+    n = np.array([100])
+    assert woolf_p(one, n, one, n)[0] == 1
     logs = [np.log((10.5 * 60.5) / (10.5 * 20.5)), np.log((40.5 * 40.5) / (10.5 * 10.5))]
     variance = sum(1 / cell for cell in (10.5, 60.5, 10.5, 20.5, 40.5, 40.5, 10.5, 10.5))
     from scipy.stats import norm
 
-    assert woolf_p(one, two)[0] == pytest.approx(2 * norm.sf((logs[1] - logs[0]) / variance**0.5))
+    assert woolf_p(one, n, two, n)[0] == pytest.approx(2 * norm.sf((logs[1] - logs[0]) / variance**0.5))
 
 
 def test_odds_ratio_is_finite_and_turns_over():
