@@ -142,4 +142,4 @@ def _frequencies(indptr: Int64s, items: Int32s, n_items: int) -> Int32s:
 
 def _state(seed: Sequence[int]) -> npt.NDArray[np.uint64]:
     """Four words that hold the whole seed, never all zero."""
-    return np.random.SeedSequence(list(seed)).generate_state(4, np.uint64)
+    return np.asarray(np.random.SeedSequence(list(seed)).generate_state(4, np.uint64), dtype=np.uint64)

@@ -32,7 +32,7 @@ Mask = npt.NDArray[np.bool_]
 STATUSES: Final = ("emerging", "vanishing", "stronger", "weaker", "unchanged", "unclear")
 CHANGES: Final = STATUSES[:4]
 Deal = Literal["customers", "baskets"]
-DEALS: Final = ("customers", "baskets")
+DEALS: Final[tuple[Deal, ...]] = ("customers", "baskets")
 _QUESTIONS: Final = ("support", "confidence", "lift")
 _ROUNDING: Final = 1e-9
 
