@@ -155,6 +155,46 @@ def test_rules_of_a_file(shop, tmp_path):
         assert asked("rules", path, "--min-support", "1", "--out", tmp_path / f"rules{ending}", shop=shop)["wrote"]
 
 
+def test_rules_of_two_halves_of_a_shop_that_did_not_change(shop, tmp_path):
+    out = tmp_path / "compared.csv"
+    found = asked("compare-rules", "--status", "unchanged,unclear", "--margin", "0.1", "--out", out, shop=shop)
+    assert (found["first"][:11], found["second"][-11:]) == ("2024-01-01/", "/2024-06-30")
+    best = [row for row in found["rules"] if row["antecedent"] == ["bun"] and row["consequent"] == ["patty"]]
+    told = {row["status"]: row["rules"] for row in found["statuses"]}
+    assert told.get("unchanged", 0) > 0 and told.get("emerging", 0) + told.get("vanishing", 0) == 0
+    assert sum(told.values()) + withheld(found) == found["compared"] < found["sought"]
+    assert all(
+        "Staple" in row["sentence"] or "Hamburger" in row["sentence"] or "milk" in row["sentence"] for row in found["rules"]
+    )
+    assert best == [] or best[0]["confidence_first"] == 1
+    written = list(csv.DictReader(out.read_text(encoding="utf-8").splitlines()))
+    assert len(written) == sum(told.values()) and {row["status"] for row in written} == set(told)
+    strict = asked("compare-rules", "--min-customers", "899", "--placebo", "0", shop=shop)
+    assert withheld(strict) == strict["compared"] and strict["statuses"] == []
+
+
+def withheld(found):
+    return sum(int(note.split()[0].replace(",", "")) for note in found["notes"] if "withheld" in note)
+
+
+def test_rules_of_two_periods_and_of_two_files(shop, tmp_path):
+    periods = asked("compare-rules", "--before", "2024-01-01/2024-02-29", "--after", "2024-03-01/2024-04-30", shop=shop)
+    assert periods["first"] == "2024-01-01/2024-02-29" and periods["baskets_first"] > 1000
+    old, new = tmp_path / "old.csv", tmp_path / "new.csv"
+    old.write_text("a,b\n" * 40 + "a\n" * 40 + "b,c\n" * 60 + "d\n" * 60, encoding="utf-8")
+    new.write_text("b,a\n" * 75 + "a\n" * 5 + "c\n" * 60 + "d,c\n" * 60, encoding="utf-8")
+    found = asked("compare-rules", old, new, "--min-confidence", "0.4", "--min-support", "0.1", shop=shop)
+    status = {(*row["antecedent"], *row["consequent"]): row["status"] for row in found["rules"]}
+    assert status["a", "b"] == "stronger" and status["d", "c"] == "emerging" and status["b", "c"] == "vanishing"
+    stronger = next(row for row in found["rules"] if row["antecedent"] == ["a"])
+    assert stronger["sentence"] == "Of baskets with a, 50% held b at first, 94% then: stronger."
+    assert (stronger["confidence_first"], stronger["confidence_second"]) == (0.5, 0.9375)
+    chinese = asked("compare-rules", old, new, "--language", "zh", "--min-support", "0.1", shop=shop)
+    assert "购物篮" in chinese["rules"][0]["sentence"]
+    same = asked("compare-rules", old, old, "--min-support", "0.1", shop=shop)
+    assert same["rules"] == [] and {row["status"] for row in same["statuses"]} <= {"unchanged", "unclear"}
+
+
 def test_clusters_list_groups_and_their_products(shop):
     groups = asked("clusters", shop=shop)["rows"]
     assert sum(row["products"] for row in groups) == len(TITLES)
@@ -290,6 +330,23 @@ def test_errors_say_what_is_wrong_and_what_to_do(shop, tmp_path):
         (("rules", "--min-confidence", "2"), 2, "min_confidence is 2.0"),
         (("rules", "--min-customers", "0"), 2, "min_customers is 0"),
         (("rules", "--out", "rules.xls"), 2, "cannot write to rules.xls"),
+        (("compare-rules", "--before", "2024-01-01/2024-02-01"), 2, "one period alone"),
+        (("compare-rules", "--before", "soon", "--after", "2024-01-01/2024-02-01"), 2, "'soon' is not a period"),
+        (
+            ("compare-rules", "--before", "2024-02-01/2024-01-01", "--after", "2024-03-01/2024-04-01"),
+            2,
+            "ends before it begins",
+        ),
+        (("compare-rules", "--before", "2024-01-01/2024-03-01", "--after", "2024-03-01/2024-04-01"), 2, "overlap"),
+        (
+            ("compare-rules", "--before", "2024-01-01/2024-03-01", "--after", "2029-03-01/2029-04-01"),
+            2,
+            "no basket lies in 2029",
+        ),
+        (("compare-rules", "--status", "better"), 2, "status 'better' is not known"),
+        (("compare-rules", "--alpha", "0"), 2, "alpha 0.0"),
+        (("compare-rules", "--placebo", "-1"), 2, "placebo is -1"),
+        (("compare-rules", "--out", "rules.xls"), 2, "cannot write to rules.xls"),
     ):
         text = run(*arguments, shop=shop, status=status)
         assert words in text and "hint:" in text and "docs/errors/" in text

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from basketry.app.associations import AssociationsRequest, associations
 from basketry.app.build import BuildRequest, build
 from basketry.app.clusters import ClustersRequest, clusters
+from basketry.app.compare_rules import CompareRulesRequest, compare_rules
 from basketry.app.demo import DemoRequest, demo
 from basketry.app.doctor import DoctorRequest, doctor
 from basketry.app.explain import ExplainRequest, explain
@@ -51,6 +52,7 @@ OPERATIONS: Final = (
     Operation("clusters", ClustersRequest, clusters),
     Operation("mine", MineRequest, mine),
     Operation("rules", RulesRequest, rules),
+    Operation("compare-rules", CompareRulesRequest, compare_rules),
     Operation("sequences", SequencesRequest, sequences),
     Operation("report", ReportRequest, report),
     Operation("releases", ReleasesRequest, releases),

@@ -9,7 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from basketry.associations.significance import benjamini_hochberg, pair_p_values
+from basketry.associations.significance import (
+    benjamini_hochberg,
+    benjamini_yekutieli,
+    holm,
+    improvement_p_values,
+    least_p_values,
+    pair_p_values,
+    rule_space,
+    rules_within_reach,
+    tarone,
+)
+from basketry.kernels.trees import ItemsetTree
 
 WORLDS = 200
 ALLOWED = 0.05 + 3 * (0.05 * 0.95 / WORLDS) ** 0.5  # three binomial standard errors above 5%
@@ -121,3 +132,66 @@ def test_too_few_tests_and_impossible_p_are_refused():
         benjamini_hochberg(np.array([0.1, 0.2]), 1)
     with pytest.raises(ValueError, match="lies in"):
         benjamini_hochberg(np.array([0.1, np.nan]), 2)
+
+
+def test_holm_by_hand():
+    """Sorted p .01 .02 .03 .2 times 4 3 2 1 = .04 .06 .06 .2; of ten tests times 10 9 8 7 = .1 .18 .24 1.4."""
+    p = np.array([0.03, 0.01, 0.2, 0.02])
+    assert holm(p, 4) == pytest.approx([0.06, 0.04, 0.2, 0.06])
+    assert holm(p, 10) == pytest.approx([0.24, 0.1, 1.0, 0.18])
+
+
+def test_benjamini_yekutieli_is_dearer_by_the_harmonic_number():
+    p = np.array([0.003, 0.001, 0.02, 0.002])
+    assert benjamini_yekutieli(p, 4) == pytest.approx(benjamini_hochberg(p, 4) * (1 + 1 / 2 + 1 / 3 + 1 / 4))
+    assert benjamini_yekutieli(np.array([1e-30]), 10**21)[0] == pytest.approx(1e-9 * (21 * np.log(10) + np.euler_gamma))
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20), st.integers(0, 20))
+def test_corrections_in_order_of_their_strictness(p, filtered):
+    p = np.array(p)
+    tested = len(p) + filtered
+    bonferroni = np.minimum(1, p * tested)
+    tight = 1 - 1e-12
+    assert (holm(p, tested) <= bonferroni / tight).all() and (holm(p, tested) >= p * tight).all()
+    assert (benjamini_hochberg(p, tested) <= holm(p, tested) / tight).all()
+    assert (benjamini_yekutieli(p, tested) >= benjamini_hochberg(p, tested) * tight).all()
+    padded = np.array([*p, *([1.0] * filtered)])
+    assert holm(p, tested) == pytest.approx(holm(padded, tested)[: len(p)])
+    assert tarone(p, np.zeros(tested)) == pytest.approx(bonferroni), "where every p can be reached it is Bonferroni's"
+
+
+def test_tarone_counts_only_what_could_have_been_so_small():
+    least = np.array([1e-9, 0.004, 0.03, 0.2, 0.5])
+    assert tarone(np.array([0.003, 0.004, 0.03]), least) == pytest.approx([0.003, 0.008, 0.09])
+    with pytest.raises(ValueError, match="cannot come from"):
+        tarone(np.array([0.1, 0.2]), np.array([0.1]))
+
+
+def test_the_least_p_of_margins():
+    """2 of 4 and 2 of 4 coincide with chance 1/6; 1 and 3 of 4 with 3/4; all of them always."""
+    n_x, n_y = np.array([2, 1, 4]), np.array([2, 3, 4])
+    assert least_p_values(n_x, n_y, 4) == pytest.approx([1 / 6, 3 / 4, 1])
+
+
+def test_a_longer_antecedent_must_say_more_than_its_part():
+    """Of 10 baskets with W, 5 hold Y; X = W and more is in 4, all with Y: 5 of the 10 C 4 choices... C(5,4)/C(10,4) = 5/210."""
+    p = improvement_p_values(*arrays(4, 4, 5, 10))
+    assert p[0] == pytest.approx(5 / 210)
+
+
+def test_rules_within_reach_are_counted_from_frequent_itemsets():
+    """Frequent: a b c ab. Into one item: a with b, c; b with a, c; c with a, b; ab with c."""
+    tree = ItemsetTree(*(np.array(column, dtype=np.int32) for column in ((-1, -1, -1, 0), (0, 1, 2, 1), (5, 4, 3, 2))))
+    assert rules_within_reach(tree, 0, 1) == 7
+    assert rules_within_reach(tree, 1, 1) == 6
+    assert rules_within_reach(tree) == 16
+    assert rules_within_reach(tree, 2, 1) == 7
+    assert rules_within_reach(ItemsetTree(*(np.empty(0, dtype=np.int32),) * 3)) == 0
+
+
+def test_the_space_of_rules_by_enumeration():
+    sides = [set(side) for size in (1, 2) for side in combinations(range(6), size)]
+    rules = [(x, y) for x in sides for y in sides if not x & y]
+    assert rule_space(6, 2, 2) == len(rules)
+    assert rule_space(1000, 2, 1) == 1000 * 999 + comb(1000, 2) * 998

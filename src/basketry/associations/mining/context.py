@@ -50,7 +50,7 @@ def _standardised_lift(rules: MinedRules) -> Floats:
 
 
 def _q(rules: MinedRules) -> Floats:
-    return benjamini_hochberg(rules.measure("p"), max(rules.tried, len(rules)))
+    return benjamini_hochberg(rules.measure("p"), max(rules.tested, rules.tried, len(rules)))
 
 
 IN_CONTEXT: Final[dict[str, ContextMeasure]] = {
@@ -74,7 +74,7 @@ IN_CONTEXT: Final[dict[str, ContextMeasure]] = {
     ),
     "q": ContextMeasure(
         _q,
-        "false discovery rate among all splits tried, of which those that are not here count as p = 1",
+        "false discovery rate among all rules within reach of the floors, of which those that are not here count as p = 1",
         (0, 1),
         "Benjamini 1995",
     ),

@@ -17,6 +17,7 @@ from basketry.associations.contingency import Contingency, Counts, Floats
 from basketry.associations.mining.context import IN_CONTEXT
 from basketry.associations.mining.interest import ALIASES, INTEREST
 from basketry.associations.mining.itemsets import MinedItemsets
+from basketry.associations.significance import rules_within_reach
 from basketry.core.errors import RequestError
 from basketry.core.telemetry import span
 from basketry.kernels.lattice import Lattice
@@ -67,6 +68,7 @@ class Rules:
             splits.consequent,
             splits.whole,
             tried=splits.tried,
+            tested=rules_within_reach(mined.tree, self.max_antecedent, self.max_consequent),
             min_confidence=float(self.min_confidence),
             indexed=lattice,
         )
@@ -76,8 +78,8 @@ class Rules:
 class MinedRules:
     """Rules X => Y: aligned int32 arrays [r] of the nodes of X, of Y, and of both together in `itemsets`.
 
-    `tried` counts the splits the rules were chosen from, whatever their confidence: what `q` allows for. Measures are worked
-    out when first asked for, a block of rules at a time, and kept: 8 bytes a rule and measure.
+    `tried` counts the splits the rules were chosen from, whatever their confidence; `tested` the rules that could have been found
+    by the frequencies of X and Y alone, which is what `q` allows for. Measures are worked out when first asked for, a block of rules at a time, and kept: 8 bytes a rule and measure.
     """
 
     itemsets: MinedItemsets
@@ -85,6 +87,7 @@ class MinedRules:
     consequent: Int32s
     whole: Int32s
     tried: int = 0
+    tested: int = 0
     min_confidence: float = 0.0
     indexed: Lattice | None = field(default=None, repr=False)
 
@@ -151,7 +154,9 @@ class MinedRules:
         Ask for q before you filter.
         """
         ids = (self.antecedent[chosen], self.consequent[chosen], self.whole[chosen])
-        return type(self)(self.itemsets, *ids, self.tried, self.min_confidence, self.__dict__.get("lattice", self.indexed))
+        return type(self)(
+            self.itemsets, *ids, self.tried, self.tested, self.min_confidence, self.__dict__.get("lattice", self.indexed)
+        )
 
     def where(self, name: str, *, at_least: float = -np.inf, at_most: float = np.inf) -> Self:
         """The rules whose measure `name` lies within bounds, both included."""
@@ -199,7 +204,7 @@ class MinedRules:
             "item": tree.item,
             "support": tree.support,
             **_names_as_arrays(self.itemsets.names),
-            "counts": np.array([self.itemsets.n_baskets, self.itemsets.min_count, self.tried], dtype=np.int64),
+            "counts": np.array([self.itemsets.n_baskets, self.itemsets.min_count, self.tried, self.tested], dtype=np.int64),
             "min_confidence": np.array([self.min_confidence]),
         }
 
@@ -208,10 +213,10 @@ class MinedRules:
         """The rules back from `state()`. Raises ValueError where a rule is made of what is no node."""
         tree = ItemsetTree(state["parent"], state["item"], state["support"])
         lattice = Lattice.of(tree)
-        n_baskets, min_count, tried = (int(each) for each in state["counts"])
+        n_baskets, min_count, tried, tested = (int(each) for each in state["counts"])
         mined = MinedItemsets(tree, _names_from_arrays(state), n_baskets, min_count)
         antecedent, consequent, whole = (lattice.checked(state[name]) for name in ("antecedent", "consequent", "whole"))
-        return cls(mined, antecedent, consequent, whole, tried, float(state["min_confidence"][0]), lattice)
+        return cls(mined, antecedent, consequent, whole, tried, tested, float(state["min_confidence"][0]), lattice)
 
 
 def canonical(name: str) -> str:
