@@ -78,8 +78,9 @@ class Rules:
 class MinedRules:
     """Rules X => Y: aligned int32 arrays [r] of the nodes of X, of Y, and of both together in `itemsets`.
 
-    `tried` counts the splits the rules were chosen from, whatever their confidence; `tested` the rules that could have been found
-    by the frequencies of X and Y alone, which is what `q` allows for. Measures are worked out when first asked for, a block of rules at a time, and kept: 8 bytes a rule and measure.
+    `tried` counts the splits the rules were chosen from, whatever their confidence; `tested` the rules that could have been
+    found by the frequencies of X and Y alone, which is what `q` allows for. Measures are worked out when first asked for, a
+    block of rules at a time, and kept: 8 bytes a rule and measure.
     """
 
     itemsets: MinedItemsets
