@@ -11,10 +11,7 @@ from cffi import FFI
 _HERE = Path("src/basketry/kernels")
 _HEADERS = sorted(_HERE.glob("*.h"), key=lambda path: (path.stem != "kernels", path.stem))
 _DECLARATIONS = "\n".join(
-    line
-    for header in _HEADERS
-    for line in header.read_text(encoding="utf-8").splitlines()
-    if not line.startswith("#")
+    line for header in _HEADERS for line in header.read_text(encoding="utf-8").splitlines() if not line.startswith("#")
 )
 
 ffi = FFI()

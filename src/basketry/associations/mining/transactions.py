@@ -54,7 +54,9 @@ class Transactions:
         return cls(plain(indptr, items, len(names)), names)
 
 
-def plain(indptr: np.ndarray[tuple[int], np.dtype[np.int64]], items: np.ndarray[tuple[int], np.dtype[np.int32]], n_items: int) -> BasketMatrix:
+def plain(
+    indptr: np.ndarray[tuple[int], np.dtype[np.int64]], items: np.ndarray[tuple[int], np.dtype[np.int32]], n_items: int
+) -> BasketMatrix:
     """Baskets of which nothing but the items is known."""
     each = np.arange(len(indptr) - 1, dtype=np.int32)
     return BasketMatrix(indptr, items, each, np.zeros_like(each), n_items)
