@@ -70,6 +70,7 @@ class Engine(Protocol):
         ...
 
 
+@runtime_checkable
 class Cluster(Protocol):
     """Where work runs in pieces: bytes in, bytes out, so that what travels is arrays in a plain format and never objects.
 

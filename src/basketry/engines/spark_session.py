@@ -23,6 +23,8 @@ _FIXED: Final = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.log.level": "ERROR",
+    "spark.rpc.message.maxSize": "2047",  # MB, the most there is: a part of the baskets travels as one message
+    "spark.driver.maxResultSize": "0",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
