@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import threading
+import warnings
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,7 +109,10 @@ def _start(master: str, memory: str) -> _Shared:
     from pyspark.errors import PySparkException
     from pyspark.java_gateway import launch_gateway
     from pyspark.logger import PySparkLogger
-    from pyspark.sql import SparkSession
+
+    with warnings.catch_warnings():  # of pandas 3, which nothing here uses
+        warnings.simplefilter("ignore", FutureWarning)
+        from pyspark.sql import SparkSession
 
     stack = ExitStack()
     scratch = Path(stack.enter_context(TemporaryDirectory(prefix="basketry-spark-")))

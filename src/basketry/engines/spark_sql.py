@@ -6,7 +6,7 @@ a / b                        of doubles: DuckDB divides decimals as doubles, Spa
 CAST(a / b AS DECIMAL)       rounded as DuckDB rounds: the scaled double, half away from zero
 trim(x)                      every space of Unicode (Zs), not only U+0020
 lower(x)                     letter by letter: Java would look at neighbours (a final sigma) and turn one letter into two
-row_number() OVER ()         in the order of the scan
+row_number() OVER ()         in the order of the scan; as BIGINT, and so are the ranks
 regexp_matches(x, '...$')    `$` is the very end, not also before a last line feed
 arg_min(a, b)                rows where a is NULL do not count
 hash(a, ...)                 another hash, of 63 bits; equal values have equal hashes, and that is all it is for
@@ -103,14 +103,15 @@ def _lower(node: exp.Expression) -> exp.Expression:
     return _spark(f"ARRAY_JOIN(TRANSFORM({letters}, letter -> LCASE(letter)), '')", text=node.this)
 
 
-def _row_number(node: exp.Expression) -> exp.Expression:
+def _numbering(node: exp.Expression) -> exp.Expression:
     from sqlglot import exp
 
-    if not isinstance(node.this, exp.RowNumber) or node.args.get("order"):
+    if not isinstance(node.this, exp.RowNumber | exp.DenseRank | exp.Rank):
         return node
     window = node.copy()
-    window.set("order", exp.Order(expressions=[_spark("MONOTONICALLY_INCREASING_ID()")]))
-    return window
+    if isinstance(node.this, exp.RowNumber) and not node.args.get("order"):
+        window.set("order", exp.Order(expressions=[_spark("MONOTONICALLY_INCREASING_ID()")]))
+    return _spark("CAST(:window AS BIGINT)", window=window)
 
 
 def _arg_min(node: exp.Expression) -> exp.Expression:
@@ -200,7 +201,7 @@ _CORRECTIONS: Final[dict[str, Callable[[exp.Expression], exp.Expression]]] = {
     "Div": _division,
     "Trim": _trim,
     "Lower": _lower,
-    "Window": _row_number,
+    "Window": _numbering,
     "ArgMin": _arg_min,
     "Cast": _cast,
     "TryCast": _cast,
