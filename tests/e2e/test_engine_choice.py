@@ -101,7 +101,7 @@ def good(prefix: str, count: int) -> list[list[str]]:
 TIMES = [
     "2024-03-10 02:30:00", "2024-11-03 01:30:00", "2024-1-3 1:5:0", "2024/01/31 13:05", "2024-01-31", "2024-01-31T13:05:00Z",
     "2024-01-31 13:05:00+01", "2024-01-31 13:05:00.123456", "2024-01-31 24:00:00", "2024-01-31T13:05:00-05:30", "yesterday",
-    "31.01.2024", "2024-02-30 10:00:00", "1707000000", "2024-01-31 25:00:00", " 2024-01-31 13:05:00 ", "2098-01-01 00:00:00",
+    "31.01.2024", "2024-02-30 10:00:00", "1707000000", "2024-01-31 25:00:00", " 2024-01-31 13:05:00 ", "2027-01-01 00:00:00",
     "1899-12-31 00:00:00", "now", "2024-01-31 13:05:00 UTC", "2024", "20240131", "2024-01-31 13", "2024-01-31 13:05:60",
 ]  # fmt: skip
 NUMBERS = [
@@ -235,3 +235,58 @@ def test_ingest_keeps_and_sets_aside_the_same_rows(nasty, tmp_path, spark):
         "cancellation_unmatched", "discount_negative", "unreadable_first_day", "amount_not_positive",
     }  # fmt: skip
     assert Decimal("14.5") in table(duck, "order_lines")["units"].to_list()
+
+
+@pytest.mark.slow
+def test_a_build_publishes_the_same_bytes(corner, tmp_path, spark):
+    """Of the tutorial's shop, read by either engine: the same tables, and from them the same files."""
+    duck, _ = same_ingest(corner, tmp_path, f"spark:{spark}")
+    expected = build(duck, BuildRequest())
+    same = {each.name: each.read_bytes() for each in duck.releases.current().folder.glob("*.parquet")}
+    found = build(duck, BuildRequest(engine=f"spark:{spark}"))
+    assert found.release != expected.release
+    assert found.as_of == expected.as_of
+    assert found.edges.equals(expected.edges)
+    files = {each.name: each.read_bytes() for each in duck.releases.current().folder.glob("*.parquet")}
+    assert "associations.parquet" in files
+    assert files == same
+
+
+def open_relations(settings: ShopFile, name: str, folder: Path):
+    with opener(name, settings, folder) as opened:
+        engine = opened({})
+        engine.close()
+        return type(engine).__name__
+
+
+def test_the_engine_is_the_one_named_or_else_that_of_the_shop(tmp_path):
+    shop = parse('name = "x"\ncurrency = "EUR"\ntimezone = "UTC"\n')
+    assert shop.engine == "duckdb"
+    assert open_relations(shop, "", tmp_path) == "DuckEngine"
+    for wrong in ("sqlite", "spark:", "spark:local", "spark:local[x]", "spark://host", "spark://a b:7", "Spark"):
+        with pytest.raises(ConfigError, match="no engine") as caught:
+            open_relations(shop, wrong, tmp_path)
+        assert "spark:local[2]" in caught.value.hint
+    with pytest.raises(ConfigError, match="'sqlite'"):
+        open_relations(parse('name = "x"\ncurrency = "EUR"\ntimezone = "UTC"\nengine = "sqlite"\n'), "", tmp_path)
+
+
+@pytest.mark.slow
+def test_spark_by_name_and_one_master_a_process(tmp_path, spark):
+    shop = parse(f'name = "x"\ncurrency = "EUR"\ntimezone = "UTC"\nengine = "spark:{spark}"\n')
+    assert open_relations(shop, "", tmp_path) == "SparkEngine"
+    assert open_relations(shop, "duckdb", tmp_path) == "DuckEngine"
+    with pytest.raises(ConfigError, match="so not on local"):
+        open_relations(shop, "spark", tmp_path)
+
+
+def test_without_java_it_says_what_to_install(tmp_path):
+    code = (
+        "from basketry.engines.spark import SparkEngine\nfrom basketry.core.errors import ConfigError\n"
+        "try: SparkEngine({})\nexcept ConfigError as error: print(error)"
+    )
+    path = tmp_path / "bin"
+    path.mkdir()
+    told = subprocess.run([sys.executable, "-c", code], env={"PATH": str(path), "PYTHONPATH": str(ROOT / "src")}, capture_output=True)
+    assert told.returncode == 0, told.stderr
+    assert b"[config] the Spark engine needs" in told.stdout and b"basketry[spark]" in told.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import sys
 import threading
@@ -92,11 +93,9 @@ class Lease:
 
 def available() -> str:
     """What Spark lacks here, as a phrase; empty if nothing."""
-    try:
-        import pyspark  # noqa: F401
-        import sqlglot  # noqa: F401
-    except ImportError as error:
-        return f"the package {error.name}"
+    missing = [name for name in ("pyspark", "sqlglot") if importlib.util.find_spec(name) is None]
+    if missing:
+        return f"the package {missing[0]}"
     return "" if shutil.which("java") else "Java"
 
 
@@ -104,14 +103,13 @@ def _start(master: str, memory: str) -> _Shared:
     lacks = available()
     if lacks:
         raise ConfigError(f"the Spark engine needs {lacks}", _NEEDS)
-    from py4j.protocol import Py4JError
-    from pyspark import SparkConf, SparkContext
-    from pyspark.errors import PySparkException
-    from pyspark.java_gateway import launch_gateway
-    from pyspark.logger import PySparkLogger
-
-    with warnings.catch_warnings():  # of pandas 3, which nothing here uses
+    with warnings.catch_warnings():  # PySpark warns of pandas 3, which nothing here uses
         warnings.simplefilter("ignore", FutureWarning)
+        from py4j.protocol import Py4JError
+        from pyspark import SparkConf, SparkContext
+        from pyspark.errors import PySparkException
+        from pyspark.java_gateway import launch_gateway
+        from pyspark.logger import PySparkLogger
         from pyspark.sql import SparkSession
 
     stack = ExitStack()
