@@ -147,7 +147,9 @@ def write_nasty(folder: Path) -> str:
         ["big", "1", "c0", "", "p3", "2024-02-03 11:00:00", "4000", "1", ""],
     ]
     odd += [odd[0], odd[1]]
-    text = "".join(",".join(f'"{cell}"' if "," in cell else cell for cell in row) + "\n" for row in [NAMES, *good("g", 240), *odd])
+    text = "".join(
+        ",".join(f'"{cell}"' if "," in cell else cell for cell in row) + "\n" for row in [NAMES, *good("g", 240), *odd]
+    )
     (folder / "a.csv").write_text(text, encoding="utf-8")
     named = [dict(zip(NAMES, row, strict=True)) for row in good("j", 12) + good("g", 4)]
     for number, row in enumerate(named):
@@ -164,7 +166,9 @@ def write_nasty(folder: Path) -> str:
         pl.lit(0.125).alias("off"),
     )
     typed.write_parquet(folder / "c.parquet")
-    text = ";".join(NAMES) + "\n" + "".join(f"d{n};1;c{n % 4};;p1;0{1 + n % 9}.02.2024 10:00;1;1.234,5;0,25\n" for n in range(20))
+    text = (
+        ";".join(NAMES) + "\n" + "".join(f"d{n};1;c{n % 4};;p1;0{1 + n % 9}.02.2024 10:00;1;1.234,5;0,25\n" for n in range(20))
+    )
     text += 'd90;1;"a;b\nc";;p1;01.02.2024 10:00;1;1,5;\nshort;1\nd91;1;c;;p1;01.02.2024 10:00;1;1;;more\n'
     text += 'd92;1;"quo""ted";;p1;1.2.2024 9:05;1;1,5;\n\nd93;1;;;p1;01.02.24 10:00;1;1,5;\n'
     (folder / "d.csv").write_bytes(text.encode("cp1252"))
@@ -287,6 +291,8 @@ def test_without_java_it_says_what_to_install(tmp_path):
     )
     path = tmp_path / "bin"
     path.mkdir()
-    told = subprocess.run([sys.executable, "-c", code], env={"PATH": str(path), "PYTHONPATH": str(ROOT / "src")}, capture_output=True)
+    told = subprocess.run(
+        [sys.executable, "-c", code], env={"PATH": str(path), "PYTHONPATH": str(ROOT / "src")}, capture_output=True
+    )
     assert told.returncode == 0, told.stderr
     assert b"[config] the Spark engine needs" in told.stdout and b"basketry[spark]" in told.stdout

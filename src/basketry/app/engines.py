@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     OpenEngine = Callable[[Mapping[str, Relation]], Engine]
 
-HELP: Final = "Where SQL runs: duckdb, spark (all cores here), spark:local[2], or spark://HOST:PORT; default: as shop.toml says."
+HELP: Final = (
+    "Where SQL runs: duckdb, spark (all cores here), spark:local[2], or spark://HOST:PORT; default: as shop.toml says."
+)
 _SPARK: Final = re.compile(r"spark|spark:(local\[(\d+|\*)\])|(spark://[\w.-]+:\d+)")
 
 

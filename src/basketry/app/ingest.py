@@ -97,7 +97,9 @@ def ingest(shop: Shop, request: IngestRequest) -> IngestResult:
 class _Run:
     """One ingest under way: what is retained of the tables, what is new, and the accounts."""
 
-    def __init__(self, shop: Path, file: ShopFile, key: bytes, request: IngestRequest, staging: Staging, engine: OpenEngine) -> None:
+    def __init__(
+        self, shop: Path, file: ShopFile, key: bytes, request: IngestRequest, staging: Staging, engine: OpenEngine
+    ) -> None:
         self._engine = engine
         self.shop, self.file, self.key, self.request, self.staging = shop, file, key, request, staging
         self.now = request.now or dt.datetime.now(dt.UTC)

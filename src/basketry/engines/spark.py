@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from basketry.core.errors import BasketryError, EngineError, SourceFormat, SourceMissing, StorageError
+from basketry.core.errors import BasketryError, EngineError, SourceMissing, StorageError
 from basketry.core.protocols import Csv, JsonLines, Params, Parquet, Relation
+from basketry.engines.duck import DuckEngine
 from basketry.engines.proof import proved
 from basketry.engines.spark_session import Lease
 from basketry.engines.spark_sql import PREFIX, to_spark
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 _MISSING: Final = ("PATH_NOT_FOUND", "FileNotFoundException", "FILE_NOT_EXIST", "does not exist", "No such file")
 _DISK: Final = ("No space left", "Disk quota", "File too large")
-_MALFORMED: Final = ("MALFORMED_RECORD_IN_PARSING", "MALFORMED_CSV_RECORD", "TextParsingException", "JsonParseException")
 _MEMORY: Final = ("OutOfMemoryError", "UNABLE_TO_ACQUIRE_MEMORY")
 
 
@@ -35,7 +35,7 @@ class SparkEngine:
     `relations` become views, `stored.NAME` in SQL, which arrives in the house's subset of DuckDB's and is translated
     (spark_sql.py). `master` says where Spark runs (see `Lease`); with `spark://` every file, and the folder `spill`, must lie at
     the same path on every host. Results pass through Parquet files in `spill`, so that neither Java nor Python ever holds a
-    whole one. A relation of one file is scanned in its order; rows of several files come in any order unless SQL sorts them.
+    whole one. Text files are parsed by DuckDB's strict reader when the engine is opened. A relation of one file is scanned in its order; rows of several files come in any order unless SQL sorts them.
 
     What it does not do as DuckDB does is listed in docs/how-to/use-spark.md, and each such thing is a strict xfail.
     """
@@ -53,7 +53,9 @@ class SparkEngine:
         try:
             self._session: SparkSession | None = self._lease.session
             with _wrapped("opening relations"):
-                for name, relation in relations.items():
+                for number, (name, relation) in enumerate(relations.items()):
+                    if not isinstance(relation, Parquet):
+                        relation = _parsed(relation, self._scratch / f"text-{number}.parquet")
                     view = "`" + (PREFIX + name).replace("`", "``") + "`"
                     _scan(self._session, relation).createOrReplaceTempView(view)
         except BaseException:
@@ -115,36 +117,25 @@ class SparkEngine:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _scan(session: SparkSession, relation: Relation) -> DataFrame:
-    """The frame that scans a relation."""
-    match relation:
-        case Parquet(paths):
-            places = [_place(path) for path in paths]
-            schema = session.read.parquet(places[0]).schema
-            return session.read.schema(schema).parquet(*places)
-        case Csv(path, columns, delimiter, quote):
-            reader = session.read.schema(_texts(columns)).option("mode", "FAILFAST")
-            return reader.csv(
-                _place(path),
-                header=True,
-                enforceSchema=True,
-                sep=delimiter,
-                quote=quote,
-                escape=quote,
-                multiLine=True,
-                nullValue="",
-                emptyValue="",
-                encoding="UTF-8",
-                unescapedQuoteHandling="RAISE_ERROR",
-            )
-        case JsonLines(path, columns):
-            return session.read.schema(_texts(columns)).json(_place(path), mode="FAILFAST", lineSep="\n", encoding="UTF-8")
+def _scan(session: SparkSession, relation: Parquet) -> DataFrame:
+    """The frame that scans a relation; its columns are those of its first file."""
+    places = [_place(path) for path in relation.paths]
+    schema = session.read.parquet(places[0]).schema
+    return session.read.schema(schema).parquet(*places)
 
 
-def _texts(columns: Sequence[str]) -> Any:
-    from pyspark.sql.types import StringType, StructField, StructType
+def _parsed(relation: Csv | JsonLines, path: Path) -> Parquet:
+    """The rows of a text file as Parquet, by the strict reader of the default engine.
 
-    return StructType([StructField(name, StringType()) for name in columns])
+    Spark's own takes a quote that is never closed for a field that ends with the file, and says nothing. A file whose fields may
+    hold line ends is read by one task either way.
+    """
+    reader = DuckEngine({"text": relation}, spill=path.parent)
+    try:
+        reader.write("SELECT * FROM stored.text", {}, path)
+    finally:
+        reader.close()
+    return Parquet((path,))
 
 
 def _place(path: Path) -> str:
@@ -170,8 +161,6 @@ def _wrapped(what: str) -> Iterator[None]:
             raise StorageError(
                 f"the disk refused to write: {text[:600]}", "free some space and run the same command again"
             ) from error
-        if any(sign in text for sign in _MALFORMED):
-            raise SourceFormat(text[:600], "mend the line named above, or check delimiter and quote in shop.toml") from error
         if any(sign in text for sign in _MEMORY):
             raise EngineError(f"out of memory: {text[:600]}", "raise `memory` in shop.toml") from error
         if any(sign in text for sign in _MISSING):

@@ -31,7 +31,6 @@ _FIXED: Final = {
     "spark.sql.ansi.enabled": "true",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.sql.catalogImplementation": "in-memory",
-    "spark.sql.csv.parser.columnPruning.enabled": "false",  # or a line with too many fields would pass
     "spark.sql.sources.parallelPartitionDiscovery.threshold": "100000",  # list files here, not in a job
 }
 _LOOPBACK: Final = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}

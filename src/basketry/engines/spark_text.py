@@ -13,12 +13,13 @@ from typing import Final
 
 from basketry.core.errors import EngineError
 
-_NUMBER: Final = r"^\s*[+-]?(\d+(_\d+)*\.?\d*|\.\d+)([eE][+-]?\d{1,4}(_\d+)*)?\s*$"
+_NUMBER: Final = r"^\s*[+-]?(\d+(_\d+)*\.?\d*|\.\d+)([eE][+-]?\d{1,4}(_\d+)*)?\s*\z"
 _DAY: Final = r"(\d{2,4})([-/ \\])(\d{1,2})\2(\d{1,2})"
 _TIME: Final = r"(\d{1,2}:\d{1,2}(?::\d{1,2}(?:\.\d*)?)?)"
 _OFFSET: Final = r"(Z|[+-]\d{2}(?::?\d{2}(?::?\d{2})?)?)"
-_NAIVE: Final = rf"^\s*{_DAY}(?:(?: +|T){_TIME}(?:{_OFFSET}| +\S+)?)?\s*$"
-_INSTANT: Final = rf"^\s*{_DAY}(?:(?: +|T){_TIME}(?:{_OFFSET}| +([A-Za-z]\S*))?)?\s*$"
+_NAIVE: Final = rf"^\s*{_DAY}(?:(?: +|T){_TIME}(?:{_OFFSET}\s*| +\S+\s*| *))?\z"
+_INSTANT: Final = rf"^\s*{_DAY}(?:(?: +|T){_TIME}(?:{_OFFSET}\s*| +([A-Za-z]\S*)\s*| *))?\z"
+_DATE: Final = rf"^\s*{_DAY}(?:(?: +|T){_TIME}(?:{_OFFSET}\s*| +\S+\s*| *)|\s*)\z"
 _TO_THE_MINUTE: Final = r"([ T]\d{1,2}:\d{1,2})(?=\s|Z|[+-]|$)"
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _FULL: Final = ("uary", "ruary", "ch", "il", "", "e", "y", "ust", "tember", "ober", "ember", "ember")
@@ -53,7 +54,7 @@ def instant_of() -> str:
 
 def date_of() -> str:
     """The day of a local time."""
-    return f"CAST(DATE_TRUNC('DAY', {_moment(_NAIVE, 'TIMESTAMP_NTZ', '', midnight=False)}) AS DATE)"
+    return f"CAST(DATE_TRUNC('DAY', {_moment(_DATE, 'TIMESTAMP_NTZ', '', midnight=False)}) AS DATE)"
 
 
 def _moment(pattern: str, kind: str, zone: str, *, midnight: bool = True) -> str:
@@ -132,4 +133,4 @@ def _pattern(layout: str) -> tuple[str, dict[str, int]]:
         else:
             hint = "ingest with the default engine, or write timestamps without it"
             raise EngineError(f"the Spark engine does not read %{name} of timestamp_format {layout!r}", hint)
-    return rf"^\s*{found}\s*$", places
+    return rf"^\s*{found}\s*\z", places
