@@ -12,13 +12,13 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from worlds import order_lines, products, trips
 
 from basketry.core import tables
 from basketry.core.protocols import Parquet
 from basketry.data.dataset import Dataset, named
 from basketry.engines.duck import DuckEngine
 from basketry.testing.engines import LAWS
+from worlds import order_lines, products, trips
 
 QUERIES = sorted(
     path.name.removesuffix(".sql")

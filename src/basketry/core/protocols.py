@@ -74,7 +74,7 @@ class Engine(Protocol):
 class Cluster(Protocol):
     """Where work runs in pieces: bytes in, bytes out, so that what travels is arrays in a plain format and never objects.
 
-    The function itself travels too, by name: `function` is one of a module's own, and that module is installed wherever it runs.
+    The function itself travels too, by name: it is one of a module's own, and that module is installed wherever it runs.
     """
 
     def map(self, function: Callable[[bytes], bytes], parts: Sequence[bytes]) -> Iterator[bytes]:

@@ -33,9 +33,10 @@ class SparkEngine:
     """An `Engine` over relations in files, and a `Cluster`.
 
     `relations` become views, `stored.NAME` in SQL, which arrives in the house's subset of DuckDB's and is translated
-    (spark_sql.py). `master` says where Spark runs (see `Lease`); with `spark://` every file, and the folder `spill`, must lie at
-    the same path on every host. Results pass through Parquet files in `spill`, so that neither Java nor Python ever holds a
-    whole one. Text files are parsed by DuckDB's strict reader when the engine is opened. A relation of one file is scanned in its order; rows of several files come in any order unless SQL sorts them.
+    (spark_sql.py). `master` says where Spark runs (see `Lease`); with `spark://` every file, and the folder `spill`, must lie
+    at the same path on every host. Results pass through Parquet files in `spill`, so that neither Java nor Python ever holds a
+    whole one. Text files are parsed by DuckDB's strict reader when the engine is opened. A relation of one file is scanned in
+    its order; rows of several files come in any order unless SQL sorts them.
 
     What it does not do as DuckDB does is listed in docs/how-to/use-spark.md, and each such thing is a strict xfail.
     """
@@ -49,13 +50,13 @@ class SparkEngine:
         spill: Path | None = None,
     ) -> None:
         self._lease = Lease(master, memory)
-        self._scratch = Path(mkdtemp(prefix="spark-", dir=spill))
+        self._scratch = Path(mkdtemp(prefix="spark-", dir=spill)).absolute()
         try:
             self._session: SparkSession | None = self._lease.session
             with _wrapped("opening relations"):
-                for number, (name, relation) in enumerate(relations.items()):
-                    if not isinstance(relation, Parquet):
-                        relation = _parsed(relation, self._scratch / f"text-{number}.parquet")
+                for number, (name, given) in enumerate(relations.items()):
+                    path = self._scratch / f"text-{number}.parquet"
+                    relation = given if isinstance(given, Parquet) else _parsed(given, path)
                     view = "`" + (PREFIX + name).replace("`", "``") + "`"
                     _scan(self._session, relation).createOrReplaceTempView(view)
         except BaseException:
@@ -65,12 +66,12 @@ class SparkEngine:
     def read(self, contract: type[S], sql: str, params: Params) -> dy.DataFrame[S]:
         """Run the SQL and prove its rows."""
         with self._rows(sql, params) as files:
-            return proved(pl.read_parquet(files), contract)
+            return proved(pl.read_parquet(files, glob=False), contract)
 
     def stream(self, contract: type[S], sql: str, params: Params, rows: int) -> Iterator[dy.DataFrame[S]]:
         """Run the SQL and prove its rows, `rows` at a time (the last piece may hold fewer)."""
         with self._rows(sql, params) as files:
-            whole = pl.scan_parquet(files)
+            whole = pl.scan_parquet(files, glob=False)
             count = whole.select(pl.len()).collect().item()
             for start in range(0, count, rows):
                 yield proved(whole.slice(start, rows).collect(), contract)
@@ -79,12 +80,12 @@ class SparkEngine:
         """One Parquet file with the rows of the SQL in their order, put together from the parts that Spark writes."""
         with self._rows(sql, params) as files:
             try:
-                pl.scan_parquet(files).sink_parquet(path, compression="snappy")
+                pl.scan_parquet(files, glob=False).sink_parquet(path, compression="snappy")
             except OSError as error:
                 raise StorageError(
                     f"the disk refused to write: {error}", "free some space and run the same command again"
                 ) from error
-            return int(pl.scan_parquet(files).select(pl.len()).collect().item())
+            return int(pl.scan_parquet(files, glob=False).select(pl.len()).collect().item())
 
     def map(self, function: Callable[[bytes], bytes], parts: Sequence[bytes]) -> Iterator[bytes]:
         """`function` of each part, computed on Spark's executors, in the order of the parts. See `Cluster`."""
@@ -111,7 +112,7 @@ class SparkEngine:
         folder = Path(mkdtemp(dir=self._scratch))
         try:
             with _wrapped(sql):
-                session.sql(to_spark(sql), args=dict(params)).write.mode("overwrite").parquet(folder.as_uri())
+                session.sql(to_spark(sql), args=dict(params)).write.mode("overwrite").parquet(f"file://{folder}")
             yield sorted(folder.glob("part-*.parquet"))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -127,8 +128,8 @@ def _scan(session: SparkSession, relation: Parquet) -> DataFrame:
 def _parsed(relation: Csv | JsonLines, path: Path) -> Parquet:
     """The rows of a text file as Parquet, by the strict reader of the default engine.
 
-    Spark's own takes a quote that is never closed for a field that ends with the file, and says nothing. A file whose fields may
-    hold line ends is read by one task either way.
+    Spark's own takes a quote that is never closed for a field that ends with the file, and says nothing. A file whose fields
+    may hold line ends is read by one task either way.
     """
     reader = DuckEngine({"text": relation}, spill=path.parent)
     try:
@@ -140,9 +141,9 @@ def _parsed(relation: Csv | JsonLines, path: Path) -> Parquet:
 
 def _place(path: Path) -> str:
     """A path as Spark takes it: what would be a pattern is escaped. Raises SourceMissing if it is not there."""
-    if not path.exists() and "://" not in str(path):
+    if not path.exists():
         raise SourceMissing(f"there is no file {path}", "put it there, or correct path in shop.toml")
-    return "".join(f"\\{char}" if char in "*?[]{}\\" else char for char in str(path.absolute()))
+    return "file://" + "".join(f"\\{char}" if char in "*?[]{}\\" else char for char in str(path.absolute()))
 
 
 @contextmanager
@@ -166,4 +167,5 @@ def _wrapped(what: str) -> Iterator[None]:
         if any(sign in text for sign in _MISSING):
             hint = "a file may have been moved or deleted while it was read: put it back and run the same command again"
             raise SourceMissing(f"a file could not be read: {text[:600]}", hint) from error
-        raise EngineError(f"{text[:600]} in: {' '.join(what.split())[:200]}", "this is a defect: please report it") from error
+        where = " ".join(what.split())[:200]
+        raise EngineError(f"{text[:600]} in: {where}", "this is a defect: please report it") from error

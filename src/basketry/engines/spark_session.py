@@ -104,6 +104,7 @@ def _start(master: str, memory: str) -> _Shared:
         raise ConfigError(f"the Spark engine needs {lacks}", _NEEDS)
     with warnings.catch_warnings():  # PySpark warns of pandas 3, which nothing here uses
         warnings.simplefilter("ignore", FutureWarning)
+        import pyspark.testing  # noqa: F401 - where it warns; the first call to Java loads it
         from py4j.protocol import Py4JError
         from pyspark import SparkConf, SparkContext
         from pyspark.errors import PySparkException
@@ -121,7 +122,8 @@ def _start(master: str, memory: str) -> _Shared:
     log = scratch / "spark.log"  # what the Java side says to the terminal: useful only where it does not start
     try:
         with log.open("wb") as said:
-            gateway: Any = SparkContext._gateway or launch_gateway(conf, popen_kwargs={"stderr": said})
+            launch: Any = launch_gateway
+            gateway = SparkContext._gateway or launch(conf, popen_kwargs={"stderr": said})
         context = SparkContext(conf=conf, gateway=gateway)
     except (PySparkException, Py4JError, OSError) as error:
         words = " ".join(log.read_text(encoding="utf-8", errors="replace").split())[-300:]

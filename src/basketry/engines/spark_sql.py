@@ -59,11 +59,11 @@ def to_spark(sql: str) -> str:
         raise EngineError(f"{said} in: {' '.join(sql.split())[:200]}", "this is a defect: please report it") from error
 
 
-def _spark(sql: str, **inputs: exp.Expression) -> exp.Expression:
+def _spark(sql: str, **inputs: exp.Expr) -> exp.Expr:
     """Spark SQL with each `:name` in it replaced by a tree, in parentheses unless it is one word or call."""
     from sqlglot import exp, parse_one
 
-    def filled(node: exp.Expression) -> exp.Expression:
+    def filled(node: exp.Expr) -> exp.Expr:
         if not isinstance(node, exp.Placeholder):
             return node
         given = inputs[node.name].copy()
@@ -72,7 +72,7 @@ def _spark(sql: str, **inputs: exp.Expression) -> exp.Expression:
     return parse_one(sql, read="spark").transform(filled)
 
 
-def _table(node: exp.Expression) -> exp.Expression:
+def _table(node: exp.Expr) -> exp.Expr:
     from sqlglot import exp
 
     if node.args.get("db") is None or node.args["db"].name != "stored":
@@ -85,11 +85,11 @@ def _table(node: exp.Expression) -> exp.Expression:
     return table
 
 
-def _division(node: exp.Expression) -> exp.Expression:
+def _division(node: exp.Expr) -> exp.Expr:
     return _spark("CAST(:a AS DOUBLE) / CAST(:b AS DOUBLE)", a=node.this, b=node.expression)
 
 
-def _trim(node: exp.Expression) -> exp.Expression:
+def _trim(node: exp.Expr) -> exp.Expr:
     from sqlglot import exp
 
     if node.expression is not None or node.args.get("position"):
@@ -97,13 +97,13 @@ def _trim(node: exp.Expression) -> exp.Expression:
     return _spark("TRIM(BOTH :spaces FROM :text)", spaces=exp.Literal.string(_SPACES), text=node.this)
 
 
-def _lower(node: exp.Expression) -> exp.Expression:
+def _lower(node: exp.Expr) -> exp.Expr:
     # U+0130 is the one letter whose lower case is two code points; a final sigma needs neighbours, which a letter alone lacks
     letters = "SPLIT(REPLACE(:text, '\u0130', 'i'), '')"
     return _spark(f"ARRAY_JOIN(TRANSFORM({letters}, letter -> LCASE(letter)), '')", text=node.this)
 
 
-def _numbering(node: exp.Expression) -> exp.Expression:
+def _numbering(node: exp.Expr) -> exp.Expr:
     from sqlglot import exp
 
     if not isinstance(node.this, exp.RowNumber | exp.DenseRank | exp.Rank):
@@ -114,20 +114,21 @@ def _numbering(node: exp.Expression) -> exp.Expression:
     return _spark("CAST(:window AS BIGINT)", window=window)
 
 
-def _arg_min(node: exp.Expression) -> exp.Expression:
+def _arg_min(node: exp.Expr) -> exp.Expr:
     return _spark("MIN_BY(:a, :b) FILTER (WHERE NOT :a IS NULL)", a=node.this, b=node.expression)
 
 
-def _hash(node: exp.Expression) -> exp.Expression:
+def _hash(node: exp.Expr) -> exp.Expr:
     from sqlglot import exp
 
     return _spark("(:hash & 9223372036854775807)", hash=exp.func("XXHASH64", *(part.copy() for part in node.expressions)))
 
 
-def _cast(node: exp.Expression) -> exp.Expression:
+def _cast(node: exp.Expr) -> exp.Expr:
     from sqlglot import exp
 
-    kind, value = node.to, node.this
+    kind: exp.DataType = node.args["to"]
+    value: exp.Expr = node.this
     name = kind.this.name if isinstance(kind.this, exp.DataType.Type) else str(kind.this)
     if name == "ENUM":
         return value
@@ -149,7 +150,7 @@ def _cast(node: exp.Expression) -> exp.Expression:
     return node if found is None else _spark(found(), value=value)
 
 
-def _inside(node: exp.Expression) -> exp.Expression:
+def _inside(node: exp.Expr) -> exp.Expr:
     from sqlglot import exp
 
     while isinstance(node, exp.Paren):
@@ -157,7 +158,7 @@ def _inside(node: exp.Expression) -> exp.Expression:
     return node
 
 
-def _pattern(node: exp.Expression) -> exp.Expression:
+def _pattern(node: exp.Expr) -> exp.Expr:
     from sqlglot import exp
 
     pattern = node.expression
@@ -168,12 +169,12 @@ def _pattern(node: exp.Expression) -> exp.Expression:
     return whole
 
 
-def _with(node: exp.Expression) -> exp.Expression:
+def _with(node: exp.Expr) -> exp.Expr:
     node.set("materialized", None)
     return node
 
 
-def _call(node: exp.Expression) -> exp.Expression:
+def _call(node: exp.Expr) -> exp.Expr:
     """Functions that sqlglot passes through by name."""
     name, arguments = node.name.upper(), node.expressions
     match name:
@@ -196,7 +197,7 @@ def _call(node: exp.Expression) -> exp.Expression:
     return node
 
 
-_CORRECTIONS: Final[dict[str, Callable[[exp.Expression], exp.Expression]]] = {
+_CORRECTIONS: Final[dict[str, Callable[[exp.Expr], exp.Expr]]] = {
     "Table": _table,
     "Div": _division,
     "Trim": _trim,

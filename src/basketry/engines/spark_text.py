@@ -1,8 +1,8 @@
 """What DuckDB reads in a text as a number, a day or an instant, as Spark SQL over `:value`; NULL for anything else.
 
-Spark's own casts read more in some texts (`2024`, `now`, `1d`) and less in others (`2024/01/31`, `1_000`, `24:00:00`), and a row
-must not be kept by one engine and quarantined by the other. Each pattern states the grammar, and Spark casts what matched once it
-is brought into the one form both read. Left out: years before 100 and after 9999, BC, `epoch`, `infinity`, offsets
+Spark's own casts read more in some texts (`2024`, `now`, `1d`) and less in others (`2024/01/31`, `1_000`, `24:00:00`), and a
+row must not be kept by one engine and quarantined by the other. Each pattern states the grammar, and Spark casts what matched
+once it is brought into the one form both read. Left out: years before 10 and after 9999, BC, `epoch`, `infinity`, offsets
 beyond 18 hours, hexadecimal integers.
 """
 
@@ -121,9 +121,10 @@ _FIELDS: Final = {
 
 def _pattern(layout: str) -> tuple[str, dict[str, int]]:
     """The pattern of a layout, and the group in which each field stands."""
-    found, places = "", {}
-    for literal, name in re.findall(r"([^%]+)|%(-?.)", layout):
-        name = name.removeprefix("-")
+    found = ""
+    places: dict[str, int] = {}
+    for literal, directive in re.findall(r"([^%]+)|%(-?.)", layout):
+        name = directive.removeprefix("-")
         if literal or name == "%":
             text = literal or "%"
             found += re.sub(r"\s+", r"\\s+", re.sub(r"([\\.^$|?*+()\[\]{}])", r"\\\1", text))

@@ -1,13 +1,15 @@
 """The jobs of the kernels on a cluster: baskets are parted, each part is counted where it lies, and counts add up exactly.
 
-What travels is safetensors: a part's arrays to the worker, its counts back. A part is counted on one thread; the cluster runs as
-many parts at a time as it has cores. The baskets as codes (4 bytes a line, 16 a basket) and the answer stand in the memory of the
-process that asks, a part and its counts in that of a worker.
+What travels is safetensors: a part's arrays to the worker, its counts back. A part is counted on one thread; the cluster
+runs as many parts at a time as it has cores. The baskets as codes (4 bytes a line, 16 a basket) and the answer stand in the
+memory of the process that asks, a part and its counts in that of a worker.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +24,8 @@ from basketry.kernels.pairs import Annotations, Floors, PairCounts, count_items,
 from basketry.kernels.trees import Int32s, Int64s, ItemsetTree
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
+_NOTHING: Final = Annotations()
+_NONE: Final = Floors()
 
 
 def distributed_pairs(
@@ -31,8 +35,8 @@ def distributed_pairs(
     n_items: int,
     *,
     parts: int,
-    about: Annotations = Annotations(),
-    floors: Floors = Floors(),
+    about: Annotations = _NOTHING,
+    floors: Floors = _NONE,
 ) -> PairCounts:
     """The rows of `count_pairs`, counted in `parts` parts; in the order of (a, b).
 
@@ -158,7 +162,7 @@ def _cuts(work: Int64s, parts: int, groups: Int32s | None) -> list[tuple[int, in
     if groups is not None and n:
         ends = np.searchsorted(groups, groups[np.minimum(ends, n) - 1], side="right")
     edges = np.unique(np.concatenate([[0], np.minimum(ends, n), [n]])).tolist()
-    return [(int(first), int(last)) for first, last in zip(edges[:-1], edges[1:], strict=True)]
+    return [(int(first), int(last)) for first, last in pairwise(edges)]
 
 
 def _run(indptr: Int64s, items: Int32s, first: int, last: int) -> dict[str, npt.NDArray[np.generic]]:

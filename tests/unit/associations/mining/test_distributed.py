@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -79,7 +81,7 @@ def test_an_itemset_frequent_in_one_part_only_is_counted_in_all():
     rows = [[0, 1], [0, 1], [0, 1], [2, 3], [2, 3], [2, 3], [2, 3], [0, 1]]
     found = distributed_itemsets(LOCAL, *csr(rows), 4, parts=2, min_count=4)
     indptr, items = found.flatten(found.members)
-    sets = [tuple(items[a:b].tolist()) for a, b in zip(indptr[:-1], indptr[1:], strict=True)]
+    sets = [tuple(items[a:b].tolist()) for a, b in pairwise(indptr)]
     assert dict(zip(sets, found.support[found.members].tolist(), strict=True)) == {
         (0,): 4, (0, 1): 4, (1,): 4, (2,): 4, (2, 3): 4, (3,): 4,
     }  # fmt: skip
