@@ -154,8 +154,9 @@ def write_nasty(folder: Path) -> str:
     (folder / "a.csv").write_text(text, encoding="utf-8")
     named = [dict(zip(NAMES, row, strict=True)) for row in good("j", 12) + good("g", 4)]
     for number, row in enumerate(named):
-        row |= {"n": number + 1, "paid": 2.5 + number, "off": None}
-        row |= {"till": {"no": [1, None, "é\t"]} if number % 2 else True} if row["receipt"].startswith("j") else {}
+        row.update(n=number + 1, paid=2.5 + number, off=None)
+        if row["receipt"].startswith("j"):
+            row["till"] = {"no": [1, None, "é\t"]} if number % 2 else True
         row.pop("phone")
     lines = [json.dumps(row, ensure_ascii=number % 2 == 0) for number, row in enumerate(named)]
     (folder / "b.jsonl").write_text("\n".join([*lines, '{"receipt": "broken', "[1, 2]", ""]), encoding="utf-8")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
 import shutil
 import sys
 import threading
 import warnings
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, Final
 
 from basketry.core.errors import ConfigError, EngineError
@@ -39,10 +40,8 @@ _LOOPBACK: Final = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress"
 @dataclass
 class _Shared:
     master: str
-    memory: str
     session: SparkSession
-    stack: ExitStack
-    users: int = field(default=0)
+    users: int = 0
 
 
 _lock: Final = threading.Lock()
@@ -87,7 +86,7 @@ class Lease:
             held.users -= 1
             if held.users == 0:
                 _shared.remove(held)
-                held.stack.close()
+                held.session.stop()
 
 
 def available() -> str:
@@ -112,8 +111,7 @@ def _start(master: str, memory: str) -> _Shared:
         from pyspark.logger import PySparkLogger
         from pyspark.sql import SparkSession
 
-    stack = ExitStack()
-    scratch = Path(stack.enter_context(TemporaryDirectory(prefix="basketry-spark-")))
+    scratch = _scratch()
     settings = _FIXED | {"spark.master": master, "spark.sql.warehouse.dir": str(scratch / "warehouse")}
     settings |= {"spark.driver.memory": f"{max(_LEAST_MEMORY, _megabytes(memory))}m"}
     if master.startswith("local"):
@@ -127,16 +125,22 @@ def _start(master: str, memory: str) -> _Shared:
         context = SparkContext(conf=conf, gateway=gateway)
     except (PySparkException, Py4JError, OSError) as error:
         words = " ".join(log.read_text(encoding="utf-8", errors="replace").split())[-300:]
-        stack.close()
         raise EngineError(f"Spark does not start on {master}: {words or error}", _NEEDS) from error
-    stack.callback(context.stop)
     for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
         PySparkLogger.getLogger(name).disabled = True  # they print the trace of every error, which is raised all the same
     session = SparkSession(context)
     if master.startswith("local"):
         # two hundred shuffle partitions, Spark's default, are for clusters
         session.conf.set("spark.sql.shuffle.partitions", str(2 * context.defaultParallelism))
-    return _Shared(master, memory, session, stack)
+    return _Shared(master, session)
+
+
+@cache
+def _scratch() -> Path:
+    """Where Spark spills and logs: one folder a process, for Java, once started, stays until the process ends; gone with it."""
+    folder = Path(mkdtemp(prefix="basketry-spark-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _megabytes(memory: str) -> int:

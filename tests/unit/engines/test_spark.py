@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import subprocess
 import sys
 from decimal import Decimal
@@ -348,9 +349,13 @@ third.close()
 """
 
 
-def test_alone_it_is_quiet_listens_on_loopback_and_stops_with_its_last_engine(spark):
-    told = subprocess.run([sys.executable, "-W", "always", "-c", ALONE], capture_output=True, text=True, cwd=ROOT, check=False)
+def test_alone_it_is_quiet_listens_on_loopback_and_stops_with_its_last_engine(spark, tmp_path):
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    told = subprocess.run(
+        [sys.executable, "-W", "always", "-c", ALONE], capture_output=True, text=True, cwd=ROOT, env=environment, check=False
+    )
     assert (told.returncode, told.stderr) == (0, "")
     places = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
     listening = set(eval(told.stdout))
     assert listening and listening <= places
+    assert not list(tmp_path.iterdir()), "nothing is left behind"
