@@ -8,6 +8,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from basketry.app.engines import HELP
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -46,6 +48,7 @@ class BuildRequest:
     horizon_days: int = field(
         default=42, metadata={"help": "How far ahead strength looks, and how long the hold-out is, in days."}
     )
+    engine: str = field(default="", metadata={"help": HELP})
     seed: int = field(default=0, metadata={"help": "Seed of every random draw: the same seed gives the same release."})
 
 
@@ -65,15 +68,20 @@ def build(shop: Shop, request: BuildRequest) -> BuildResult:
     import polars as pl
 
     from basketry.app.release_files import ReleaseFiles, sources_account, weights_account
-    from basketry.core.protocols import Run
+    from basketry.core.protocols import Cluster, Run
     from basketry.core.tables import Documents, Products
     from basketry.core.telemetry import span
     from basketry.encoders.cache import CachedEncoder
     from basketry.encoders.registry import load_encoder
 
-    run = Run(seed=request.seed, threads=shop.settings.threads)
     estimator = _estimator(request)
-    with shop.releases.stage() as staging, shop.dataset() as everything, span("build", total=4, unit="steps") as progress:
+    with (
+        shop.releases.stage() as staging,
+        shop.dataset(engine=request.engine) as everything,
+        span("build", total=4, unit="steps") as progress,
+    ):
+        cluster = everything.engine if isinstance(everything.engine, Cluster) else None
+        run = Run(seed=request.seed, threads=shop.settings.threads, cluster=cluster)
         dataset, facts = _known(everything, request)
         products = dataset.table(Products).sort("product_id")
         documents = dataset.query(Documents, "documents")
