@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from basketry.app.engines import HELP
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -38,6 +40,7 @@ class MineRequest:
     must_not_contain: str = field(default="", metadata={"help": "Items that none holds, separated by commas."})
     only: str = field(default="", metadata={"help": "All items that one may hold, separated by commas; default: any."})
     max_itemsets: int = field(default=20_000_000, metadata={"help": "More than so many are an error that suggests a support."})
+    engine: str = field(default="", metadata={"help": HELP})
     k: int = field(default=20, metadata={"help": "How many to show at most."})
     order: str = field(default="baskets", metadata={"help": "Best first by baskets or by length."})
     out: str = field(default="", metadata={"help": "Write all of them to this file: .csv, .json, .parquet or .dat."})
@@ -62,27 +65,26 @@ class MineResult:
 def mine(shop: Shop, request: MineRequest) -> MineResult:
     """Find the itemsets that stand in many baskets: of the shop as known now, or of a file."""
     from basketry.app.associations import checked
-    from basketry.app.transactions import load_transactions
+    from basketry.app.transactions import opened_transactions
     from basketry.associations.mining.export import write_itemsets
     from basketry.associations.mining.itemsets import Itemsets
-    from basketry.core.protocols import Run
     from basketry.kernels.trees import KINDS
 
     kind = checked(request.kind, KINDS, "kind")
     by = checked(request.order, ORDERS, "order")
-    transactions = load_transactions(shop, request.source)
-    estimator = Itemsets(
-        read_support(request.min_support),
-        kind,  # type: ignore[arg-type]  # checked just above
-        k=request.top,
-        min_length=request.min_length,
-        max_length=request.max_length,
-        must_contain=_items(request.must_contain, transactions),
-        must_not_contain=_items(request.must_not_contain, transactions),
-        only=_items(request.only, transactions) or None,
-        max_itemsets=request.max_itemsets,
-    )
-    mined = estimator.fit(transactions, Run() if request.source else Run(threads=shop.settings.threads))
+    with opened_transactions(shop, request.source, request.engine) as (transactions, run):
+        estimator = Itemsets(
+            read_support(request.min_support),
+            kind,  # type: ignore[arg-type]  # checked just above
+            k=request.top,
+            min_length=request.min_length,
+            max_length=request.max_length,
+            must_contain=_items(request.must_contain, transactions),
+            must_not_contain=_items(request.must_not_contain, transactions),
+            only=_items(request.only, transactions) or None,
+            max_itemsets=request.max_itemsets,
+        )
+        mined = estimator.fit(transactions, run)
     table, withheld = _published(mined, transactions, 0 if request.source else request.min_customers)
     best = table.sort(by, "length" if by == "baskets" else "baskets", descending=[True, by == "length"], maintain_order=True)
     if request.out:

@@ -49,6 +49,11 @@ class Limits:
     relatives: tuple[Int64s, Int32s] | None = None
     max_itemsets: int = MOST
 
+    @property
+    def free(self) -> bool:
+        """Whether nothing but the number of itemsets is limited."""
+        return not self.max_length and self.floors is None and self.weights is None and self.relatives is None
+
 
 def mine_itemsets(
     indptr: Int64s,
@@ -166,7 +171,7 @@ def _check(indptr: Int64s, items: Int32s, n_items: int, limits: Limits, kind: Ki
         raise ValueError(f"0 to {_LARGEST} baskets and items can be mined, got {n} and {n_items}")
     if limits.max_length < 0 or (limits.floors is not None and len(limits.floors) and limits.floors.min() < 1):
         raise ValueError("max_length starts at 0 and floors at 1")
-    if kind != "all" and (limits.max_length or limits.floors is not None or limits.weights is not None or limits.relatives):
+    if kind != "all" and not limits.free:
         raise ValueError(f"limits go with kind 'all': which itemsets are {kind} depends on those that a limit leaves out")
     if limits.weights is not None and not (limits.weights >= 0).all():
         raise ValueError("weights are not negative")
