@@ -299,3 +299,32 @@ def test_without_java_it_says_what_to_install(tmp_path):
     told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False)
     assert told.returncode == 0, told.stderr
     assert b"[config] the Spark engine needs" in told.stdout and b"basketry[spark]" in told.stdout
+
+
+@pytest.mark.slow
+def test_a_file_is_mined_on_spark_as_here_whatever_python_the_path_names(spark, tmp_path):
+    """Spark's workers must run the Python that asks: the first one of the PATH need not know of this package."""
+    (tmp_path / "baskets.dat").write_text("1 2 3\n1 2\n1 3\n2 3\n" * 30)
+    answers = []
+    for engine in ("duckdb", "spark:local[2]"):
+        for kind in ("all", "closed"):
+            program = str(Path(sys.executable).parent / "basketry")
+            asked = [
+                program,
+                "mine",
+                "baskets.dat",
+                "--min-support",
+                "30",
+                "--kind",
+                kind,
+                "--engine",
+                engine,
+                "--format",
+                "json",
+            ]
+            done = subprocess.run(asked, cwd=tmp_path, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+            rows = json.loads(done.stdout)["itemsets"]
+            answers.append(sorted((sorted(row["itemset"]), row["baskets"]) for row in rows))
+    assert answers[:2] == answers[2:]
+    assert answers[0] == [([1], 90), ([1, 2], 60), ([1, 2, 3], 30), ([1, 3], 60), ([2], 90), ([2, 3], 60), ([3], 90)]

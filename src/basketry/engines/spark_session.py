@@ -115,7 +115,7 @@ def _start(master: str, memory: str) -> _Shared:
     settings = _FIXED | {"spark.master": master, "spark.sql.warehouse.dir": str(scratch / "warehouse")}
     settings |= {"spark.driver.memory": f"{max(_LEAST_MEMORY, _megabytes(memory))}m"}
     if master.startswith("local"):
-        settings |= _LOOPBACK | {"spark.local.dir": str(scratch), "spark.pyspark.python": sys.executable}
+        settings |= _LOOPBACK | {"spark.local.dir": str(scratch)}
     conf = SparkConf(loadDefaults=False).setAll(list(settings.items()))
     log = scratch / "spark.log"  # what the Java side says to the terminal: useful only where it does not start
     try:
@@ -130,6 +130,7 @@ def _start(master: str, memory: str) -> _Shared:
         PySparkLogger.getLogger(name).disabled = True  # they print the trace of every error, which is raised all the same
     session = SparkSession(context)
     if master.startswith("local"):
+        context.pythonExec = sys.executable  # else the first python3 of the PATH, which need not know of this package
         # two hundred shuffle partitions, Spark's default, are for clusters
         session.conf.set("spark.sql.shuffle.partitions", str(2 * context.defaultParallelism))
     return _Shared(master, session)
