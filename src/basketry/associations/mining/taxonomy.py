@@ -168,7 +168,7 @@ def _categories(products: pl.DataFrame, levels: Sequence[str]) -> tuple[pl.DataF
 
     What is called alike below the same category is the same.
     """
-    table = products.select(pl.col(levels).replace("", None), above=pl.lit(-1, dtype=pl.Int32))
+    table = products.with_columns(pl.col(levels).replace("", None), above=pl.lit(-1, dtype=pl.Int32))
     found = pl.DataFrame(schema={"above": pl.Int32, "label": pl.String, "level": pl.String})
     for level in levels:
         new = table.select("above", label=level).drop_nulls().unique().sort("label", "above")
