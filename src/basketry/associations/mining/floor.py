@@ -1,4 +1,4 @@
-"""Which rules may be shown: none whose counts tell of fewer customers than the privacy floor."""
+"""Which rules and itemsets may be shown: none whose counts tell of fewer customers than the privacy floor."""
 
 from __future__ import annotations
 
@@ -6,48 +6,103 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from basketry.associations.mining.generalizations import Generalizations
 from basketry.kernels.counting import count_groups
+from basketry.kernels.lattice import MISSING, Lattice
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from basketry.associations.baskets import BasketMatrix
     from basketry.associations.contingency import Counts
+    from basketry.associations.mining.itemsets import MinedItemsets
     from basketry.associations.mining.rules import MinedRules
-    from basketry.kernels.lattice import Lattice
+    from basketry.associations.mining.taxonomy import Taxonomy
+    from basketry.kernels.trees import Int32s
 
     Mask = npt.NDArray[np.bool_]
 
 
-def within_floor(rules: MinedRules, baskets: BasketMatrix, min_customers: int, *, threads: int = 1) -> Mask:
+def within_floor(
+    rules: MinedRules, baskets: BasketMatrix, min_customers: int, *, taxonomy: Taxonomy | None = None, threads: int = 1
+) -> Mask:
     """Whether each rule's counts may be shown, mask [r]: as edges of the graph are held back, for sets of any size.
 
     An itemset is held back where fewer than `min_customers` distinct customers bought all of it in one basket, or where the
     counts of it and of a subset tell of a smaller group, those who bought the subset without the rest: where the difference of
     their customers, or of their baskets, lies strictly between 0 and the floor. So is every itemset that has such a subset,
     since the counts of both can be had from rules. A rule is held back with its itemset.
+
+    With the `taxonomy` by which baskets were extended, more general itemsets (`Generalizations`) are as subsets: those who
+    bought dairy but no milk are a group too. What could be worked out from three counts and more is not looked for.
     """
-    tree = rules.itemsets.tree
-    counted = count_groups(baskets.indptr, baskets.items, tree, baskets.customers, threads=threads)
-    held, customers = (counts.astype(np.int64) for counts in counted)
-    held_back = tells_of_few(rules.lattice, (customers, held), min_customers) | (customers < min_customers)
+    lattice = rules.lattice
+    held, customers = _counted(lattice, baskets, threads)
+    general = None if taxonomy is None else Generalizations.of(lattice, rules.itemsets.names, taxonomy)
+    held_back = tells_of_few(lattice, (customers, held), min_customers, general) | (customers < min_customers)
     return ~held_back[rules.whole]
 
 
-def tells_of_few(lattice: Lattice, counts: tuple[Counts, ...], floor: int) -> Mask:
+def itemsets_within_floor(
+    mined: MinedItemsets, baskets: BasketMatrix, min_customers: int, *, taxonomy: Taxonomy, threads: int = 1
+) -> Mask:
+    """The same of itemsets mined on several levels, mask over `tree.members`; compared with those that are in the tree."""
+    lattice = Lattice.of(mined.tree)
+    held, customers = _counted(lattice, baskets, threads)
+    general = Generalizations.of(lattice, mined.names, taxonomy)
+    held_back = tells_of_few(lattice, (customers, held), min_customers, general, gaps=True) | (customers < min_customers)
+    return ~held_back[mined.tree.members]
+
+
+def _counted(lattice: Lattice, baskets: BasketMatrix, threads: int) -> tuple[Counts, Counts]:
+    """Baskets and distinct customers of each node."""
+    counted = count_groups(baskets.indptr, baskets.items, lattice.tree, baskets.customers, threads=threads)
+    return counted[0].astype(np.int64), counted[1].astype(np.int64)
+
+
+def tells_of_few(
+    lattice: Lattice,
+    counts: tuple[Counts, ...],
+    floor: int,
+    general: Generalizations | None = None,
+    *,
+    gaps: bool = False,
+) -> Mask:
     """Whether an itemset or a subset of it stands to a subset of itself in a difference strictly between 0 and `floor`.
 
-    A mask over all nodes of a tree with all subsets; each of `counts` [m] falls or stays as items are added. So subsets with
-    one item less are enough: a difference to a smaller one is either at least as large, or that of a subset that itself
-    tells.
+    A mask over all nodes of a tree with all subsets (or, where `gaps` are allowed, over what there is); each of `counts` [m]
+    falls or stays as items are added. So subsets with one item less are enough: a difference to a smaller one is either at
+    least as large, or that of a subset that itself tells. With `general`, more general itemsets are as subsets, and likewise
+    those by one step are enough: from any to one more general leads a way of items raised by one step, or left out.
     """
     tells = np.zeros(len(lattice.depth), dtype=np.bool_)
-    for length in range(2, int(lattice.depth.max(initial=0)) + 1):
+    for length in range(1 if general else 2, int(lattice.depth.max(initial=0)) + 1):
         these = np.flatnonzero(lattice.depth == length).astype(np.int32)
-        start, below = lattice.without_each(these)
-        few = tells[below]
-        for count in counts:
-            apart = count[below] - np.repeat(count[these], length)
-            few |= (apart > 0) & (apart < floor)
-        tells[these] = np.logical_or.reduceat(few, start[:-1])
+        if length > 1:
+            start, below = lattice.subsets(these) if gaps else lattice.without_each(these)
+            few = _few_apart(np.repeat(these, length), below, tells, counts, floor)
+            tells[these] = np.logical_or.reduceat(few, start[:-1])
+        if general is not None and len(these):
+            _spread_down(general, these, tells, counts, floor)
     return tells
+
+
+def _spread_down(general: Generalizations, these: Int32s, tells: Mask, counts: tuple[Counts, ...], floor: int) -> None:
+    """Mark those of `these`, all of one length, that tell by an itemset with one item raised, the most general ones first."""
+    rows = general.rows(these)
+    heights = general.heights(rows)
+    for height in np.unique(heights).tolist():
+        level = np.flatnonzero(heights == height)
+        which, _, above = general.raised(rows[level])
+        own = these[level[which]]
+        tells[own[_few_apart(own, above, tells, counts, floor)]] = True
+
+
+def _few_apart(nodes: Int32s, above: Int32s, tells: Mask, counts: tuple[Counts, ...], floor: int) -> Mask:
+    """Whether each node is apart from the one `above` it by few, or that one tells itself; not where there is none."""
+    few: Mask = tells[above]
+    for count in counts:
+        apart = count[above] - count[nodes]
+        few |= (apart > 0) & (apart < floor)
+    few &= above != MISSING
+    return few
