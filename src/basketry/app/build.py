@@ -147,7 +147,7 @@ def _rule_book(request: BuildRequest) -> RuleBook | None:
 
     if request.rule_support == NO_RULES:
         return None
-    support = read_support(request.rule_support)
+    support = read_support(request.rule_support, "rule_support")
     min_count(support, 1)  # refuses what is no support before minutes of work
     return RuleBook(min_customers=request.min_customers, min_support=support)
 

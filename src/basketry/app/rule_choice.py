@@ -101,8 +101,8 @@ def chosen(rules: pl.DataFrame, most: int = MOST, kinds: Mapping[str, str | None
         .drop("doubtful", "alike")
         .head(CANDIDATES)
     )
-    sides = zip(ranked["antecedent"].to_list(), ranked["consequent"].to_list(), strict=True)
-    return ranked[sorted(_varied([(tuple(x), tuple(y)) for x, y in sides], most))]
+    pairs = zip(ranked["antecedent"].to_list(), ranked["consequent"].to_list(), strict=True)
+    return ranked[sorted(_varied([(tuple(x), tuple(y)) for x, y in pairs], most))]
 
 
 def _varied(rules: Sequence[tuple[tuple[str, ...], tuple[str, ...]]], most: int) -> list[int]:

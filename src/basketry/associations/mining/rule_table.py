@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 _MEASURED: Final = ("support", "confidence", "lift", "leverage", "conviction", "improvement")
 
 
-def rule_table(rules: MinedRules, q: Floats, customers: Counts | None = None) -> dy.DataFrame[Contract]:
+def rule_table(rules: MinedRules, p: Floats, q: Floats, customers: Counts | None = None) -> dy.DataFrame[Contract]:
     """One row a rule, in the order of `rules`; whole-number names become text.
 
-    `q` [r] as it was worked out among all rules tested, `customers` [r] the distinct customers behind each, None where nobody
-    knows. `p` is `rule_p_values(...)`, and `customer_p_values(...)` with customers. Contributions are worked out for
+    `p` [r] of the test, and `q` [r] as it was worked out among all rules tested; `customers` [r] the distinct customers behind
+    each, None where nobody knows. Contributions are worked out for
     antecedents up to MOST_ITEMS products and null beyond. Raises RequestError where the itemsets lack a subset.
     """
     antecedent, consequent = (side.cast(pl.List(pl.String)) for side in rules.named())
@@ -37,7 +37,7 @@ def rule_table(rules: MinedRules, q: Floats, customers: Counts | None = None) ->
         "antecedent_baskets": n_x,
         "consequent_baskets": n_y,
         **rules.measures(_MEASURED),
-        "p": rules.measure("p") if customers is None else customer_p_values(rules, customers),
+        "p": p,
         "q": q,
         "contribution": _contributions(rules),
     }

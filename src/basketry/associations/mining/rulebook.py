@@ -84,7 +84,7 @@ class RuleBook:
             found = Rules(self.min_confidence, max_consequent=1).fit(mined, run)
             kept, p, q = self._chosen(found, few, customers)
             best = np.lexsort((-kept.measure("lift"), p))[: self.max_rules]  # stable: of equals the first stays first
-            table = rule_table(kept.take(best), q[best], customers[kept.whole[best]])
+            table = rule_table(kept.take(best), p[best], q[best], customers[kept.whole[best]])
             public = compact(MinedItemsets(mined.tree.keep(~few), mined.names, mined.n_baskets, mined.min_count))
             progress.note(itemsets=len(public), rules=len(table))
             progress.advance()
