@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     import polars as pl
 
     from basketry.app.shop import Shop
-    from basketry.associations.mining.itemsets import MinedItemsets
     from basketry.associations.mining.transactions import Transactions
+    from basketry.kernels.trees import Int32s, ItemsetTree
 
+MEASURES: Final = ("baskets", "utility")
 ORDERS: Final = ("baskets", "length")
 EVERYTHING: Final = 2**63 - 1
 
@@ -31,6 +32,13 @@ class MineRequest:
     )
     min_support: str = field(
         default="0.01", metadata={"help": "Least baskets of an itemset: a count such as 20, or a share such as 0.01."}
+    )
+    by: str = field(
+        default="baskets", metadata={"help": "What makes an itemset count: baskets, or utility (revenue; the shop's own only)."}
+    )
+    min_utility: str = field(
+        default="",
+        metadata={"help": "By utility: least revenue, an amount as 500, or a share as 0.01, the default without top."},
     )
     kind: str = field(default="all", metadata={"help": "all, closed, maximal or generators."})
     top: int = field(default=0, metadata={"help": "Only so many itemsets, those in the most baskets; 0: all."})
@@ -54,7 +62,8 @@ class MineResult:
     """How many itemsets there are, the best of them, and where all were written."""
 
     baskets: int
-    min_baskets: int
+    min_baskets: int | None
+    min_utility: str | None
     found: int
     withheld: int
     wrote: str | None
@@ -63,13 +72,18 @@ class MineResult:
 
 
 def mine(shop: Shop, request: MineRequest) -> MineResult:
-    """Find the itemsets that stand in many baskets: of the shop as known now, or of a file."""
+    """Find the itemsets that stand in many baskets, or bring in most: of the shop as known now, or of a file."""
     from basketry.app.associations import checked
     from basketry.app.transactions import opened_transactions
-    from basketry.associations.mining.export import write_itemsets
+    from basketry.app.utility import mine_for_value
+    from basketry.associations.mining.export import ITEMSETS, checked_path, write_itemsets
     from basketry.associations.mining.itemsets import Itemsets
     from basketry.kernels.trees import KINDS
 
+    if request.out:
+        checked_path(request.out, ITEMSETS)
+    if checked(request.by, MEASURES, "measure") == "utility":
+        return mine_for_value(shop, request)
     kind = checked(request.kind, KINDS, "kind")
     by = checked(request.order, ORDERS, "order")
     with opened_transactions(shop, request.source, request.engine) as (transactions, run):
@@ -85,19 +99,19 @@ def mine(shop: Shop, request: MineRequest) -> MineResult:
             max_itemsets=request.max_itemsets,
         )
         mined = estimator.fit(transactions, run)
-    table, withheld = _published(mined, transactions, 0 if request.source else request.min_customers)
+    table, notes = published(mined.frame(), mined.tree, transactions, 0 if request.source else request.min_customers)
     best = table.sort(by, "length" if by == "baskets" else "baskets", descending=[True, by == "length"], maintain_order=True)
     if request.out:
         write_itemsets(mined, request.out, table=best)
-    notes = (f"left out: {withheld} itemsets of fewer than {request.min_customers} customers",) if withheld else ()
     shown = best.head(max(request.k, 0))
     return MineResult(
         baskets=len(transactions),
         min_baskets=mined.min_count,
+        min_utility=None,
         found=len(table),
-        withheld=withheld,
+        withheld=len(mined) - len(table),
         wrote=request.out or None,
-        itemsets=shown if request.source else _titled(shown, shop),
+        itemsets=shown if request.source else titled(shown, shop),
         notes=notes,
     )
 
@@ -109,7 +123,7 @@ def _items(text: str, transactions: Transactions) -> tuple[object, ...]:
     return tuple(int(name) if whole and name.lstrip("-").isdigit() else name for name in named)
 
 
-def read_support(text: str) -> int | float:
+def read_support(text: str, name: str = "min_support", counted: str = "baskets") -> int | float:
     """A count where the text is a whole number, a share where it has a point. Raises RequestError for anything else."""
     from basketry.core.errors import RequestError
 
@@ -118,24 +132,26 @@ def read_support(text: str) -> int | float:
             return read(text)
         except ValueError:
             continue
-    raise RequestError(f"min_support {text!r} is no number", "give a count of baskets such as 20, or a share such as 0.01")
+    raise RequestError(f"{name} {text!r} is no number", f"give a count of {counted} such as 20, or a share such as 0.01")
 
 
-def _published(mined: MinedItemsets, transactions: Transactions, min_customers: int) -> tuple[pl.DataFrame, int]:
-    """The table of itemsets, and how many are left out of it because too few customers stand behind them."""
+def published(
+    table: pl.DataFrame, tree: ItemsetTree, transactions: Transactions, min_customers: int, nodes: Int32s | None = None
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """The table, a row each of `nodes` (default: the members), without those of too few customers; and what to say of them."""
     import polars as pl
 
     from basketry.associations.mining.customers import customers_of
 
-    table = mined.frame()
     if min_customers <= 0:
-        return table, 0
-    customers = customers_of(transactions, mined.tree)[mined.tree.members]
+        return table, ()
+    customers = customers_of(transactions, tree)[tree.members if nodes is None else nodes]
     told = table.with_columns(pl.Series("customers", customers)).filter(pl.col("customers") >= min_customers)
-    return told, len(table) - len(told)
+    withheld = len(table) - len(told)
+    return told, (f"left out: {withheld} itemsets of fewer than {min_customers} customers",) if withheld else ()
 
 
-def _titled(shown: pl.DataFrame, shop: Shop) -> pl.DataFrame:
+def titled(shown: pl.DataFrame, shop: Shop) -> pl.DataFrame:
     """With the titles of the products beside their ids."""
     import polars as pl
 

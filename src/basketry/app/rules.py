@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Bound = tuple[str, str, float]
 LESS_IS_BETTER: Final = ("p", "q", "ralambondrainy", "implication_index")
 NO_REDUNDANCY: Final = "none"
+PAGE: Final = ".html"
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,10 @@ class RulesRequest:
     k: int = field(default=10, metadata={"help": "How many rules to show."})
     measures: str = field(default="", metadata={"help": "More measures to show, as conviction,zhang,q."})
     language: str = field(default="en", metadata={"help": "Language of the sentences: en or zh."})
-    out: str = field(default="", metadata={"help": "File to write all kept rules to: .csv, .parquet or .json."})
+    out: str = field(
+        default="",
+        metadata={"help": "File to write all kept rules to: .csv, .parquet, .json, .pmml, or .html, a page of the best."},
+    )
     min_customers: int = field(
         default=20, metadata={"help": "Privacy floor of the shop's own baskets: distinct customers behind every count."}
     )
@@ -65,7 +69,7 @@ def rules(shop: Shop, request: RulesRequest) -> RulesResult:
     from basketry.app.associations import LANGUAGES, checked
     from basketry.app.mine import read_support
     from basketry.app.transactions import load_transactions
-    from basketry.app.written import ENDINGS, write_table
+    from basketry.associations.mining.export import RULES, checked_path, write_rules
     from basketry.associations.mining.itemsets import Itemsets
     from basketry.associations.mining.redundancy import WAYS
     from basketry.associations.mining.rules import Rules, canonical
@@ -78,8 +82,8 @@ def rules(shop: Shop, request: RulesRequest) -> RulesResult:
     for name in (*(name for name, _, _ in bounds), *more, request.order):
         canonical(name)
     checked(request.redundancy, (NO_REDUNDANCY, *WAYS), "redundancy")
-    if request.out and not request.out.endswith(ENDINGS):
-        raise RequestError(f"cannot write to {request.out}", f"let its name end in {', '.join(ENDINGS)}")
+    if request.out:
+        checked_path(request.out, (*RULES, PAGE))
     if request.min_customers < 1:
         raise RequestError(f"min_customers is {request.min_customers}", "give a whole number from 1 up")
     estimator = Rules(request.min_confidence, request.max_antecedent, request.max_consequent)
@@ -88,13 +92,38 @@ def rules(shop: Shop, request: RulesRequest) -> RulesResult:
     run = Run()
     mined = Itemsets(support).fit(transactions, run)
     found = estimator.fit(mined, run)
-    chosen, notes = _chosen(found, request, bounds, None if request.source else transactions)
+    own = None if request.source else transactions
+    chosen, notes = _chosen(found, request, bounds, own)
     kept = found.take(chosen)
     shown = kept.head(request.k)
     frame = _frame(shown, more, found, chosen)
-    told = with_rule_sentences(frame, {} if request.source else _titles(shop), LANGUAGES[language])
-    wrote = write_table(_frame(kept, more, found, chosen), request.out) if request.out else None
-    return RulesResult(len(transactions), len(mined), found.tried, len(kept), told, wrote, notes)
+    told = with_rule_sentences(frame, _named(shop, "title") if own else {}, LANGUAGES[language])
+    if request.out.lower().endswith(PAGE):
+        _write_page(shop, request, kept, found.measure("q")[chosen], own)
+    elif request.out:
+        write_rules(
+            kept, request.out, table=None if request.out.lower().endswith(".pmml") else _frame(kept, more, found, chosen)
+        )
+    return RulesResult(len(transactions), len(mined), found.tried, len(kept), told, request.out or None, notes)
+
+
+def _write_page(
+    shop: Shop, request: RulesRequest, kept: MinedRules, q: npt.NDArray[np.float64], own: Transactions | None
+) -> None:
+    """The best of the rules as one page, with the customers behind them where they are the shop's own."""
+    from pathlib import Path
+
+    from basketry.app.rules_page import rules_page
+    from basketry.associations.mining.customers import customers_of
+    from basketry.associations.mining.rule_table import rule_table
+    from basketry.store import durable
+
+    customers = customers_of(own, kept.itemsets.tree)[kept.whole] if own else None
+    table = rule_table(kept, kept.measure("p"), q, customers)
+    titles, kinds = (_named(shop, column) if own else {} for column in ("title", "category"))
+    named = {product: title for product, title in titles.items() if title}
+    page = rules_page(table, named, "zh" if request.language == "zh" else "en", kinds)
+    durable.write_file(Path(request.out).expanduser(), page.encode())
 
 
 def _chosen(
@@ -136,12 +165,12 @@ def _frame(shown: MinedRules, more: tuple[str, ...], found: MinedRules, chosen: 
     return frame.with_columns(pl.Series("q", found.measure("q")[chosen[: len(shown)]]))
 
 
-def _titles(shop: Shop) -> dict[str, str]:
-    """What the shop calls its products."""
+def _named(shop: Shop, column: str) -> dict[str, str]:
+    """What the shop calls its products, or their kind."""
     from basketry.core.tables import Products
 
     with shop.dataset() as dataset:
-        return dict(dataset.table(Products).select("product_id", "title").iter_rows())
+        return dict(dataset.table(Products).select("product_id", column).iter_rows())
 
 
 def parsed_bounds(text: str) -> tuple[Bound, ...]:

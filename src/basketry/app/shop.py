@@ -84,10 +84,10 @@ class Shop:
         return {}
 
     def graph(self) -> GraphReader:
-        """The association graph of the release that serves now; opened once per release."""
-        from basketry.app.graph_reader import FILES, GraphReader
+        """The association graph of the release that serves now, every file of it proved; opened once per release."""
+        from basketry.app.graph_reader import GraphReader
 
-        release = self.releases.current(FILES)
+        release = self.releases.current()
         if release.id not in self._readers:
             self._readers.clear()
             self._readers[release.id] = GraphReader(release)
