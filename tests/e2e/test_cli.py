@@ -405,7 +405,7 @@ def test_errors_say_what_is_wrong_and_what_to_do(shop, tmp_path):
         (("rules", "--measures", "magic"), 2, "no measure is called 'magic'"),
         (("rules", "--order", "luck"), 2, "no measure is called 'luck'"),
         (("rules", "--redundancy", "odd"), 2, "redundancy 'odd' is not known"),
-        (("rules", "--min-support", "often"), 2, "min_support is 'often'"),
+        (("rules", "--min-support", "often"), 2, "min_support 'often' is no number"),
         (("rules", "--min-confidence", "2"), 2, "min_confidence is 2.0"),
         (("rules", "--min-customers", "0"), 2, "min_customers is 0"),
         (("rules", "--out", "rules.xls"), 2, "cannot write to rules.xls"),
