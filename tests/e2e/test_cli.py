@@ -405,7 +405,7 @@ def test_errors_say_what_is_wrong_and_what_to_do(shop, tmp_path):
         (("rules", "--measures", "magic"), 2, "no measure is called 'magic'"),
         (("rules", "--order", "luck"), 2, "no measure is called 'luck'"),
         (("rules", "--redundancy", "odd"), 2, "redundancy 'odd' is not known"),
-        (("rules", "--min-support", "often"), 2, "min_support is 'often'"),
+        (("rules", "--min-support", "often"), 2, "min_support 'often' is no number"),
         (("rules", "--min-confidence", "2"), 2, "min_confidence is 2.0"),
         (("rules", "--min-customers", "0"), 2, "min_customers is 0"),
         (("rules", "--out", "rules.xls"), 2, "cannot write to rules.xls"),
@@ -448,3 +448,23 @@ def test_the_main_job_on_the_complete_journey(complete_journey, tmp_path):
     assert Path(done["report"]).stat().st_size < 1_500_000
     metric = {(row["metric"], row["model"]): row["value"] for row in done["hold_out"] if row["slice"] == "all"}
     assert metric["log_loss", "fused"] < metric["log_loss", "behaviour"] < metric["log_loss", "meaning"]
+
+
+def test_categories_are_mined_with_products(shop, tmp_path):
+    leveled, plain = (
+        asked("mine", *more, "--min-support", "500", "--k", "500", shop=shop)["itemsets"]
+        for more in (("--levels", "product"), ())
+    )
+    assert leveled == plain and len(plain) > 10
+    (tmp_path / "a.dat").write_text("1 2\n1 3\n2 3\n1 2\n")
+    (tmp_path / "t.csv").write_text("item,parent\n1,10\n2,10\n3,20\n")
+    found = asked("mine", tmp_path / "a.dat", "--min-support", "2", "--taxonomy", tmp_path / "t.csv", shop=tmp_path)
+    assert {tuple(sorted(row["itemset"])): row["baskets"] for row in found["itemsets"]} == {
+        **{(10,): 4, (1,): 3, (2,): 3, (20,): 2, (3,): 2},
+        **{(1, 2): 2, (10, 20): 2, (3, 10): 2},
+    }
+    told = asked("rules", tmp_path / "a.dat", "--min-support", "2", "--taxonomy", tmp_path / "t.csv", shop=tmp_path)
+    assert told["kept"] == 6
+    assert "use --levels for a shop" in run("mine", tmp_path / "a.dat", "--levels", "category", shop=tmp_path, status=2)
+    (tmp_path / "loop.csv").write_text("item,parent\n1,2\n2,1\n")
+    assert "above itself" in run("mine", tmp_path / "a.dat", "--taxonomy", tmp_path / "loop.csv", shop=tmp_path, status=4)

@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from basketry.app.engines import HELP
+from basketry.app.levels import LEVELS_HELP, TAXONOMY_HELP
 
 if TYPE_CHECKING:
     import polars as pl
 
     from basketry.app.shop import Shop
+    from basketry.associations.mining.itemsets import MinedItemsets
+    from basketry.associations.mining.taxonomy import Taxonomy
     from basketry.associations.mining.transactions import Transactions
     from basketry.kernels.trees import Int32s, ItemsetTree
 
@@ -48,6 +51,8 @@ class MineRequest:
     must_not_contain: str = field(default="", metadata={"help": "Items that none holds, separated by commas."})
     only: str = field(default="", metadata={"help": "All items that one may hold, separated by commas; default: any."})
     max_itemsets: int = field(default=20_000_000, metadata={"help": "More than so many are an error that suggests a support."})
+    levels: str = field(default="", metadata={"help": LEVELS_HELP})
+    taxonomy: str = field(default="", metadata={"help": TAXONOMY_HELP})
     engine: str = field(default="", metadata={"help": HELP})
     k: int = field(default=20, metadata={"help": "How many to show at most."})
     order: str = field(default="baskets", metadata={"help": "Best first by baskets or by length."})
@@ -74,6 +79,7 @@ class MineResult:
 def mine(shop: Shop, request: MineRequest) -> MineResult:
     """Find the itemsets that stand in many baskets, or bring in most: of the shop as known now, or of a file."""
     from basketry.app.associations import checked
+    from basketry.app.levels import leveled
     from basketry.app.transactions import opened_transactions
     from basketry.app.utility import mine_for_value
     from basketry.associations.mining.export import ITEMSETS, checked_path, write_itemsets
@@ -86,7 +92,8 @@ def mine(shop: Shop, request: MineRequest) -> MineResult:
         return mine_for_value(shop, request)
     kind = checked(request.kind, KINDS, "kind")
     by = checked(request.order, ORDERS, "order")
-    with opened_transactions(shop, request.source, request.engine) as (transactions, run):
+    with opened_transactions(shop, request.source, request.engine) as (plain, run):
+        transactions, facts, taxonomy = leveled(shop, request.source, plain, request.levels, request.taxonomy)
         estimator = Itemsets(
             read_support(request.min_support),
             kind,  # type: ignore[arg-type]  # checked just above
@@ -98,8 +105,11 @@ def mine(shop: Shop, request: MineRequest) -> MineResult:
             only=_items(request.only, transactions) or None,
             max_itemsets=request.max_itemsets,
         )
-        mined = estimator.fit(transactions, run)
+        mined = estimator.fit(transactions, run, facts)
     table, notes = published(mined.frame(), mined.tree, transactions, 0 if request.source else request.min_customers)
+    if taxonomy is not None and not request.source and request.min_customers > 1:
+        table, more = _apart(table, mined, transactions, request.min_customers, taxonomy)
+        notes += more
     best = table.sort(by, "length" if by == "baskets" else "baskets", descending=[True, by == "length"], maintain_order=True)
     if request.out:
         write_itemsets(mined, request.out, table=best)
@@ -151,6 +161,19 @@ def published(
     return told, (f"left out: {withheld} itemsets of fewer than {min_customers} customers",) if withheld else ()
 
 
+def _apart(
+    table: pl.DataFrame, mined: MinedItemsets, transactions: Transactions, min_customers: int, taxonomy: Taxonomy
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """The table without itemsets whose count beside a more general one's tells of a small group."""
+    from basketry.associations.mining.floor import itemsets_within_floor
+
+    shown = itemsets_within_floor(mined, transactions.baskets, min_customers, taxonomy=taxonomy)
+    safe = table.join(mined.frame().select("itemset").filter(shown), on="itemset", how="semi", maintain_order="left")
+    withheld = len(table) - len(safe)
+    told = f"left out: {withheld} itemsets beside whose categories fewer than {min_customers} customers are apart"
+    return safe, (told,) if withheld else ()
+
+
 def titled(shown: pl.DataFrame, shop: Shop) -> pl.DataFrame:
     """With the titles of the products beside their ids."""
     import polars as pl
@@ -164,6 +187,7 @@ def titled(shown: pl.DataFrame, shop: Shop) -> pl.DataFrame:
         .with_row_index("nth")
         .explode("itemset")
         .join(titles, on="itemset", how="left", maintain_order="left")
+        .with_columns(pl.col("titles").fill_null(pl.col("itemset")))
     )
     listed = (
         rows.group_by("nth", maintain_order=True).agg("titles")["titles"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from basketry.app.levels import LEVELS_HELP, TAXONOMY_HELP
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
 
     from basketry.app.shop import Shop
     from basketry.associations.mining.rules import MinedRules
+    from basketry.associations.mining.taxonomy import Taxonomy
     from basketry.associations.mining.transactions import Transactions
 
 Bound = tuple[str, str, float]
@@ -33,6 +36,8 @@ class RulesRequest:
     min_confidence: float = field(default=0.2, metadata={"help": "Least share of the baskets with X that also hold Y."})
     max_antecedent: int = field(default=0, metadata={"help": "Most items of X in X => Y; 0: any number."})
     max_consequent: int = field(default=1, metadata={"help": "Most items of Y in X => Y; 0: any number."})
+    levels: str = field(default="", metadata={"help": LEVELS_HELP})
+    taxonomy: str = field(default="", metadata={"help": TAXONOMY_HELP})
     where: str = field(default="", metadata={"help": "Bounds on any measure, as lift>=1.2,baskets>=30,q<=0.05."})
     redundancy: str = field(
         default=NO_REDUNDANCY,
@@ -67,6 +72,7 @@ class RulesResult:
 def rules(shop: Shop, request: RulesRequest) -> RulesResult:
     """Find association rules: products that foretell others in a basket; with any measure, filter and order."""
     from basketry.app.associations import LANGUAGES, checked
+    from basketry.app.levels import leveled
     from basketry.app.mine import read_support
     from basketry.app.transactions import load_transactions
     from basketry.associations.mining.export import RULES, checked_path, write_rules
@@ -88,12 +94,13 @@ def rules(shop: Shop, request: RulesRequest) -> RulesResult:
         raise RequestError(f"min_customers is {request.min_customers}", "give a whole number from 1 up")
     estimator = Rules(request.min_confidence, request.max_antecedent, request.max_consequent)
     support = read_support(request.min_support)
-    transactions = load_transactions(shop, request.source)
+    plain = load_transactions(shop, request.source)
+    transactions, facts, taxonomy = leveled(shop, request.source, plain, request.levels, request.taxonomy)
     run = Run()
-    mined = Itemsets(support).fit(transactions, run)
+    mined = Itemsets(support).fit(transactions, run, facts)
     found = estimator.fit(mined, run)
     own = None if request.source else transactions
-    chosen, notes = _chosen(found, request, bounds, own)
+    chosen, notes = _chosen(found, request, bounds, own, taxonomy)
     kept = found.take(chosen)
     shown = kept.head(request.k)
     frame = _frame(shown, more, found, chosen)
@@ -127,7 +134,11 @@ def _write_page(
 
 
 def _chosen(
-    found: MinedRules, request: RulesRequest, bounds: tuple[Bound, ...], own: Transactions | None
+    found: MinedRules,
+    request: RulesRequest,
+    bounds: tuple[Bound, ...],
+    own: Transactions | None,
+    taxonomy: Taxonomy | None,
 ) -> tuple[npt.NDArray[np.integer], tuple[str, ...]]:
     """Rows of the rules to keep, best first. Every bound is judged among all rules found, so their order does not matter."""
     import numpy as np
@@ -144,7 +155,7 @@ def _chosen(
     if request.redundancy != NO_REDUNDANCY:
         rows = rows[worth_keeping(found.take(rows), request.redundancy)]
     if own is not None and request.min_customers > 1:
-        allowed = within_floor(found.take(rows), own.baskets, request.min_customers)
+        allowed = within_floor(found.take(rows), own.baskets, request.min_customers, taxonomy=taxonomy)
         if not allowed.all():
             few = f"their counts tell of fewer than {request.min_customers} customers"
             notes.append(f"{int((~allowed).sum())} rules are withheld: {few}")
