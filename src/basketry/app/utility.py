@@ -12,7 +12,17 @@ if TYPE_CHECKING:
     from basketry.associations.mining.utility import HighUtility, MinedUtility
     from basketry.core.protocols import Run
 
-NOT_BY_UTILITY: Final = ("source", "min_support", "kind", "min_length", "must_contain", "must_not_contain", "only", "order")
+NOT_BY_UTILITY: Final = (
+    "source",
+    "min_support",
+    "kind",
+    "min_length",
+    "must_contain",
+    "must_not_contain",
+    "only",
+    "order",
+    "update",
+)
 
 
 def mine_by_utility(shop: Shop, asked: HighUtility, run: Run, unit_costs: pl.DataFrame | None = None) -> MinedUtility:
