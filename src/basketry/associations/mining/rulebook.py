@@ -76,6 +76,7 @@ class RuleBook:
         """
         with span("rules", total=3, unit="steps") as progress:
             mined = self._mined(transactions, run)
+            mined = replace(mined, tree=canonical(mined.tree))
             progress.advance()
             lattice = Lattice.of(mined.tree)
             few, customers = held_back(lattice, transactions.baskets, self.min_customers, threads=run.threads)
@@ -134,8 +135,31 @@ class FoundRules:
         }
 
 
+def canonical(tree: ItemsetTree) -> ItemsetTree:
+    """The same itemsets, all of whose subsets are there, in an order that nothing but themselves decides.
+
+    Nodes stand by length, then by their items in the order of codes, each below the itemset without its last item. So equal
+    itemsets are equal arrays, in whatever order baskets and customers came.
+    """
+    lattice = Lattice.of(tree)
+    parts = [np.empty((3, 0), dtype=np.int32)]
+    place = np.full(len(tree.parent), -1, dtype=np.int32)
+    done = 0
+    for length in range(1, int(lattice.depth.max(initial=0)) + 1):
+        nodes = np.flatnonzero(lattice.depth == length).astype(np.int32)
+        rows = tree.flatten(nodes)[1].reshape(len(nodes), length)
+        order = np.lexsort(rows.T[::-1])
+        nodes, rows = nodes[order], rows[order]
+        place[nodes] = np.arange(done, done + len(nodes), dtype=np.int32)
+        start = np.arange(len(nodes) + 1, dtype=np.int64) * (length - 1)
+        parent = place[lattice.find(start, rows[:, :-1].ravel())] if length > 1 else np.full(len(nodes), -1)
+        parts.append(np.stack([parent, rows[:, -1], tree.support[nodes]]).astype(np.int32))
+        done += len(nodes)
+    return ItemsetTree(*np.ascontiguousarray(np.concatenate(parts, axis=1)))
+
+
 def compact(mined: MinedItemsets) -> MinedItemsets:
     """The same itemsets with the names of no other items than stand in them; codes keep their order."""
     used, item = np.unique(mined.tree.item, return_inverse=True)
-    tree = ItemsetTree(mined.tree.parent, item.astype(np.int32), mined.tree.support)
+    tree = replace(mined.tree, item=item.astype(np.int32))
     return MinedItemsets(tree, mined.names.gather(used), mined.n_baskets, mined.min_count)

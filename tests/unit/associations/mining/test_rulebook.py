@@ -159,6 +159,20 @@ def test_state_is_read_back_with_the_names_of_its_own_products_alone(tmp_path):
     assert back.frame().equals(found.itemsets.frame()) and (back.n_baskets, back.min_count) == (5, 2)
 
 
+@settings(deadline=None)
+@given(shops(), st.randoms(use_true_random=False))
+def test_the_order_of_baskets_and_the_names_of_customers_leave_no_trace(shop, dice):
+    rows, customers = shop
+    alias = [*range(13)]
+    dice.shuffle(alias)
+    order = [*range(len(rows))]
+    dice.shuffle(order)
+    one = LOOSE.fit(visits(rows, customers), RUN)
+    two = LOOSE.fit(visits([rows[at] for at in order], [alias[customers[at]] for at in order]), RUN)
+    assert all(np.array_equal(value, two.itemsets.state()[name]) for name, value in one.itemsets.state().items())
+    assert one.rules.equals(two.rules)
+
+
 @pytest.mark.parametrize("rows", [[], [frozenset("ab")], [frozenset("ab")] * 19])
 def test_too_few_baskets_make_an_empty_book(rows, tmp_path):
     found = RuleBook().fit(visits(rows, [*range(len(rows))]), RUN)
