@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from basketry.app.levels import LEVELS_HELP, SURPRISE_HELP, TAXONOMY_HELP
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     import polars as pl
 
+    from basketry.app.levels import Leveled
     from basketry.app.shop import Shop
     from basketry.associations.mining.rules import MinedRules
-    from basketry.associations.mining.transactions import Transactions
 
 Bound = tuple[str, str, float]
 LESS_IS_BETTER: Final = ("p", "q", "ralambondrainy", "implication_index")
@@ -37,6 +39,9 @@ class RulesRequest:
         default=NO_REDUNDANCY,
         metadata={"help": "Drop rules by: none, improvement (a more general rule is as good), closed, or statistical."},
     )
+    levels: str = field(default="", metadata={"help": LEVELS_HELP})
+    taxonomy: str = field(default="", metadata={"help": TAXONOMY_HELP})
+    surprise: float = field(default=0.0, metadata={"help": SURPRISE_HELP})
     order: str = field(default="lift", metadata={"help": "Best first by this measure, then by confidence."})
     k: int = field(default=10, metadata={"help": "How many rules to show."})
     measures: str = field(default="", metadata={"help": "More measures to show, as conviction,zhang,q."})
@@ -63,6 +68,7 @@ class RulesResult:
 def rules(shop: Shop, request: RulesRequest) -> RulesResult:
     """Find association rules: products that foretell others in a basket; with any measure, filter and order."""
     from basketry.app.associations import LANGUAGES, checked
+    from basketry.app.levels import on_levels, refuse_surprise
     from basketry.app.mine import read_support
     from basketry.app.transactions import load_transactions
     from basketry.app.written import ENDINGS, write_table
@@ -84,21 +90,23 @@ def rules(shop: Shop, request: RulesRequest) -> RulesResult:
         raise RequestError(f"min_customers is {request.min_customers}", "give a whole number from 1 up")
     estimator = Rules(request.min_confidence, request.max_antecedent, request.max_consequent)
     support = read_support(request.min_support)
-    transactions = load_transactions(shop, request.source)
+    refuse_surprise(request.surprise, request.levels, request.taxonomy)
+    bought = load_transactions(shop, request.source)
+    leveled = on_levels(shop, bought, request.source, request.levels, request.taxonomy)
     run = Run()
-    mined = Itemsets(support).fit(transactions, run)
+    mined = Itemsets(support).fit(leveled.transactions, run, leveled.facts)
     found = estimator.fit(mined, run)
-    chosen, notes = _chosen(found, request, bounds, None if request.source else transactions)
+    chosen, notes = _chosen(found, request, bounds, leveled)
     kept = found.take(chosen)
     shown = kept.head(request.k)
     frame = _frame(shown, more, found, chosen)
     told = with_rule_sentences(frame, {} if request.source else _titles(shop), LANGUAGES[language])
     wrote = write_table(_frame(kept, more, found, chosen), request.out) if request.out else None
-    return RulesResult(len(transactions), len(mined), found.tried, len(kept), told, wrote, notes)
+    return RulesResult(len(bought), len(mined), found.tried, len(kept), told, wrote, notes)
 
 
 def _chosen(
-    found: MinedRules, request: RulesRequest, bounds: tuple[Bound, ...], own: Transactions | None
+    found: MinedRules, request: RulesRequest, bounds: tuple[Bound, ...], leveled: Leveled
 ) -> tuple[npt.NDArray[np.integer], tuple[str, ...]]:
     """Rows of the rules to keep, best first. Every bound is judged among all rules found, so their order does not matter."""
     import numpy as np
@@ -106,6 +114,7 @@ def _chosen(
     from basketry.associations.mining.floor import within_floor
     from basketry.associations.mining.redundancy import worth_keeping
     from basketry.associations.mining.rules import canonical
+    from basketry.associations.mining.surprise import is_surprising
 
     rows = np.arange(len(found))
     for name, sign, bound in bounds:
@@ -114,8 +123,11 @@ def _chosen(
     notes = []
     if request.redundancy != NO_REDUNDANCY:
         rows = rows[worth_keeping(found.take(rows), request.redundancy)]
-    if own is not None and request.min_customers > 1:
-        allowed = within_floor(found.take(rows), own.baskets, request.min_customers)
+    if request.surprise and leveled.taxonomy is not None:
+        rows = rows[is_surprising(found, leveled.taxonomy, request.surprise)[rows]]
+    if not request.source and request.min_customers > 1:
+        own, floor = leveled.transactions.baskets, request.min_customers
+        allowed = within_floor(found.take(rows), own, floor, taxonomy=leveled.taxonomy)
         if not allowed.all():
             few = f"their counts tell of fewer than {request.min_customers} customers"
             notes.append(f"{int((~allowed).sum())} rules are withheld: {few}")
