@@ -6,10 +6,12 @@ import importlib.util
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+SPARK = "local[2]"
 ROOT = Path(__file__).parent.parent
 
 
@@ -60,3 +62,16 @@ def chromium() -> str:
         absent("chromium (apt-get install chromium)")
     assert found is not None
     return found
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[str]:
+    """The master of a Spark that runs for as long as the tests: starting it takes some ten seconds."""
+    from basketry.engines.spark_session import Lease, available
+
+    lacks = available()
+    if lacks:
+        absent(f"{lacks} (pip install 'basketry[spark]', apt-get install openjdk-17-jre-headless)")
+    lease = Lease(SPARK)
+    yield SPARK
+    lease.release()

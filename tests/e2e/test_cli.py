@@ -3,13 +3,16 @@
 import csv
 import io
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 import worlds
+from basketry.core.tables import Rules
 
 TITLES = {
     "bun": "Hamburger buns",
@@ -155,6 +158,22 @@ def test_rules_of_a_file(shop, tmp_path):
         assert asked("rules", path, "--min-support", "1", "--out", tmp_path / f"rules{ending}", shop=shop)["wrote"]
 
 
+def test_rules_as_a_page_and_as_pmml(shop, tmp_path):
+    page, model = tmp_path / "rules.html", tmp_path / "rules.pmml"
+    few = ("rules", "--min-support", "300", "--language", "zh")
+    found = asked(*few, "--out", page, shop=shop)
+    text = page.read_text(encoding="utf-8")
+    assert found["wrote"] == str(page) and 'data-lang="zh"' in text and "Hamburger buns" in text
+    assert "customers" in text and "<script src" not in text
+    assert asked(*few, "--out", model, shop=shop)["kept"] == model.read_text(encoding="utf-8").count("<AssociationRule ")
+    plain = tmp_path / "baskets.csv"
+    plain.write_text("tea,jam\n" * 3 + "jam\n" + "bun\n" * 4, encoding="utf-8")
+    asked("rules", plain, "--min-support", "1", "--out", page, shop=shop)
+    assert (
+        "tea" in page.read_text(encoding="utf-8") and "customers" not in page.read_text(encoding="utf-8").split("</style>")[1]
+    )
+
+
 def test_rules_of_two_halves_of_a_shop_that_did_not_change(shop, tmp_path):
     out = tmp_path / "compared.csv"
     found = asked("compare-rules", "--status", "unchanged,unclear", "--margin", "0.1", "--out", out, shop=shop)
@@ -219,6 +238,28 @@ def test_mine_finds_itemsets_of_the_shop_that_enough_customers_stand_behind(shop
     assert everything["found"] == found["found"] + found["withheld"] and everything["withheld"] == 0
 
 
+def test_mine_by_utility_ranks_by_revenue_within_the_floor(shop, tmp_path):
+    """Every line is worth 1.50, so an itemset brings in 1.50 a product and basket."""
+    out = tmp_path / "best.json"
+    found = asked("mine", "--by", "utility", "--top", "40", "--max-length", "2", "--k", "5", "--out", out, shop=shop)
+    money = [float(row["utility"]) for row in found["itemsets"]]
+    assert money == [1.5 * row["length"] * row["baskets"] for row in found["itemsets"]]
+    assert money == sorted(money, reverse=True) and len(money) == 5
+    assert found["min_utility"].endswith(" EUR") and float(found["min_utility"].split()[0]) <= money[-1]
+    assert found["itemsets"][0]["titles"] == [TITLES[each] for each in found["itemsets"][0]["itemset"]]
+    written = json.loads(out.read_text(encoding="utf-8"))["itemsets"]
+    assert len(written) == found["found"] == 40 and written[0]["utility"] == money[0]
+    strict = asked("mine", "--by", "utility", "--min-utility", "500", "--min-customers", "301", shop=shop)
+    assert strict["withheld"] > 0 and min(row["customers"] for row in strict["itemsets"]) > 300
+    assert all(float(row["utility"]) >= 500 for row in strict["itemsets"])
+    for wrong, told in (
+        (("--kind", "closed"), "kind does not go"),
+        (("--min-utility", "much"), "min_utility 'much' is no number"),
+        ((tmp_path / "a.csv",), "tells of no prices"),
+    ):
+        assert told in run("mine", *wrong, "--by", "utility", shop=shop, status=2)
+
+
 def test_mine_reads_a_file_without_a_shop(tmp_path):
     (tmp_path / "a.dat").write_text("1 2 3\n1 2\n1\n")
     found = asked("mine", tmp_path / "a.dat", "--min-support", "0.6", "--kind", "closed", shop=tmp_path / "no-shop")
@@ -233,7 +274,7 @@ def test_mine_reads_a_file_without_a_shop(tmp_path):
 
 def test_sequences_of_the_shop_and_of_a_file(shop, tmp_path):
     told = asked("sequences", "--rules", "--max-length", "2", "--out", tmp_path / "all.json", shop=shop)
-    assert told["min_sequences"] == 45 and told["found"] == len(json.loads((tmp_path / "all.json").read_text()))
+    assert told["min_sequences"] == 45 and told["found"] == len(json.loads((tmp_path / "all.json").read_text())["sequences"])
     assert all(row["sequences"] >= 45 and " → " in row["sequence"] for row in told["patterns"])
     assert any("tested either way" in note for note in told["notes"])
     narrow = asked("sequences", "--max-gap-days", "1", "--window-days", "2", "--kind", "closed", shop=shop)
@@ -277,6 +318,46 @@ def test_report_writes_one_page(shop, tmp_path):
     assert "Hamburger buns" in text and "<script src" not in text and "http-equiv" in text
 
 
+def flipped(path):
+    """One bit of a file changed."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.chmod(0o644)
+    path.write_bytes(bytes(data))
+
+
+def test_a_release_holds_rules_that_its_report_shows_and_is_not_served_with_damaged_ones(shop, tmp_path):
+    copy = tmp_path / "shop"
+    shutil.copytree(shop, copy)
+    first = asked("releases", shop=copy)["releases"][-1]["release"]
+    rules = Rules.validate(pl.read_parquet(copy / "releases" / first / "rules.parquet"))
+    pair = rules.filter(pl.col("antecedent") == ["bun"], pl.col("consequent") == ["patty"]).row(0, named=True)
+    edges = pl.read_parquet(copy / "releases" / first / "associations.parquet").filter(pl.col("kind") == "bought_together")
+    edge = edges.filter(pl.col("product_id") == "bun", pl.col("other_id") == "patty").row(0, named=True)
+    same = ("baskets", "customers", "lift", "confidence", "p")
+    assert [pair[name] for name in same] == [pytest.approx(edge[name]) for name in same] and pair["confidence"] == 1
+    assert rules["customers"].min() >= 20 and rules["q"].max() <= 0.05
+    told = json.loads((copy / "releases" / first / "manifest.json").read_text(encoding="utf-8"))
+    assert '"min_support": 0.0001' in json.dumps(told) and f'"rules": {len(rules)}' in json.dumps(told)
+    page = tmp_path / "page.html"
+    run("report", "--out", page, shop=copy)
+    assert 'id="rule-0"' in page.read_text(encoding="utf-8")
+
+    second = asked("build", "--rule-support", "none", shop=copy)["release"]
+    assert not (copy / "releases" / second / "rules.parquet").exists()
+    run("report", "--out", page, shop=copy)
+    assert "This release holds no rules" in page.read_text(encoding="utf-8")
+
+    run("rollback", shop=copy)
+    for name in ("rules.parquet", "itemsets.safetensors"):
+        good = (copy / "releases" / first / name).read_bytes()
+        flipped(copy / "releases" / first / name)
+        answer = asked("associations", "bun", shop=copy)
+        assert answer["release"] == second and any(first in note for note in answer["notes"])
+        (copy / "releases" / first / name).write_bytes(good)
+    assert asked("associations", "bun", shop=copy)["release"] == first
+
+
 def test_releases_roll_back_and_are_proved(shop):
     first = asked("releases", shop=shop)["releases"][-1]["release"]
     second = asked("build", "--seed", "1", shop=shop)["release"]
@@ -284,11 +365,7 @@ def test_releases_roll_back_and_are_proved(shop):
     assert asked("rollback", shop=shop)["serves"] == first
     assert asked("rollback", second, shop=shop)["serves"] == second
     assert asked("verify", shop=shop)["checked"] == 2
-    damaged = shop / "releases" / second / "associations.parquet"
-    data = bytearray(damaged.read_bytes())
-    data[len(data) // 2] ^= 1
-    damaged.chmod(0o644)
-    damaged.write_bytes(bytes(data))
+    flipped(shop / "releases" / second / "associations.parquet")
     assert "release-damaged" in run("verify", shop=shop, status=6)
     answer = asked("associations", "bun", shop=shop)
     assert answer["release"] == first, "the last good release goes on serving"
@@ -321,12 +398,14 @@ def test_errors_say_what_is_wrong_and_what_to_do(shop, tmp_path):
         (("build", "--theta", "nan"), 2, "theta is nan"),
         (("build", "--metric", "odd"), 2, "no metric is called"),
         (("build", "--encoder", "odd"), 2, "no encoder is called"),
+        (("build", "--rule-support", "often"), 2, "rule_support 'often' is no number"),
+        (("build", "--rule-support", "1.5"), 2, "is 1.5"),
         (("rules", "--where", "lift>1"), 2, "where says 'lift>1'"),
         (("rules", "--where", "lft>=1"), 2, "no measure is called 'lft'"),
         (("rules", "--measures", "magic"), 2, "no measure is called 'magic'"),
         (("rules", "--order", "luck"), 2, "no measure is called 'luck'"),
         (("rules", "--redundancy", "odd"), 2, "redundancy 'odd' is not known"),
-        (("rules", "--min-support", "often"), 2, "min_support is 'often'"),
+        (("rules", "--min-support", "often"), 2, "min_support 'often' is no number"),
         (("rules", "--min-confidence", "2"), 2, "min_confidence is 2.0"),
         (("rules", "--min-customers", "0"), 2, "min_customers is 0"),
         (("rules", "--out", "rules.xls"), 2, "cannot write to rules.xls"),
@@ -369,3 +448,23 @@ def test_the_main_job_on_the_complete_journey(complete_journey, tmp_path):
     assert Path(done["report"]).stat().st_size < 1_500_000
     metric = {(row["metric"], row["model"]): row["value"] for row in done["hold_out"] if row["slice"] == "all"}
     assert metric["log_loss", "fused"] < metric["log_loss", "behaviour"] < metric["log_loss", "meaning"]
+
+
+def test_categories_are_mined_with_products(shop, tmp_path):
+    leveled, plain = (
+        asked("mine", *more, "--min-support", "500", "--k", "500", shop=shop)["itemsets"]
+        for more in (("--levels", "product"), ())
+    )
+    assert leveled == plain and len(plain) > 10
+    (tmp_path / "a.dat").write_text("1 2\n1 3\n2 3\n1 2\n")
+    (tmp_path / "t.csv").write_text("item,parent\n1,10\n2,10\n3,20\n")
+    found = asked("mine", tmp_path / "a.dat", "--min-support", "2", "--taxonomy", tmp_path / "t.csv", shop=tmp_path)
+    assert {tuple(sorted(row["itemset"])): row["baskets"] for row in found["itemsets"]} == {
+        **{(10,): 4, (1,): 3, (2,): 3, (20,): 2, (3,): 2},
+        **{(1, 2): 2, (10, 20): 2, (3, 10): 2},
+    }
+    told = asked("rules", tmp_path / "a.dat", "--min-support", "2", "--taxonomy", tmp_path / "t.csv", shop=tmp_path)
+    assert told["kept"] == 6
+    assert "use --levels for a shop" in run("mine", tmp_path / "a.dat", "--levels", "category", shop=tmp_path, status=2)
+    (tmp_path / "loop.csv").write_text("item,parent\n1,2\n2,1\n")
+    assert "above itself" in run("mine", tmp_path / "a.dat", "--taxonomy", tmp_path / "loop.csv", shop=tmp_path, status=4)

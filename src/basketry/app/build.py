@@ -8,6 +8,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from basketry.app.engines import HELP
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -20,10 +22,12 @@ if TYPE_CHECKING:
     from basketry.associations.clusters import Groups
     from basketry.associations.graph import AssociationGraph, Graph
     from basketry.associations.lookahead import Catalogue
+    from basketry.associations.mining.rulebook import FoundRules, RuleBook
     from basketry.core.protocols import Encoder, Run, Vectors
     from basketry.data.dataset import Dataset
 
 
+NO_RULES: Final = "none"
 RANGES: Final[dict[str, tuple[float, float]]] = {
     "neighbours": (1, 1000),
     "theta": (-1, 1),
@@ -46,6 +50,11 @@ class BuildRequest:
     horizon_days: int = field(
         default=42, metadata={"help": "How far ahead strength looks, and how long the hold-out is, in days."}
     )
+    rule_support: str = field(
+        default="0.0001",
+        metadata={"help": "Least baskets of a rule: a count, or a share; never below min_customers. none: no rules."},
+    )
+    engine: str = field(default="", metadata={"help": HELP})
     seed: int = field(default=0, metadata={"help": "Seed of every random draw: the same seed gives the same release."})
 
 
@@ -65,15 +74,21 @@ def build(shop: Shop, request: BuildRequest) -> BuildResult:
     import polars as pl
 
     from basketry.app.release_files import ReleaseFiles, sources_account, weights_account
-    from basketry.core.protocols import Run
+    from basketry.associations.mining.transactions import Transactions
+    from basketry.core.protocols import Cluster, Run
     from basketry.core.tables import Documents, Products
     from basketry.core.telemetry import span
     from basketry.encoders.cache import CachedEncoder
     from basketry.encoders.registry import load_encoder
 
-    run = Run(seed=request.seed, threads=shop.settings.threads)
-    estimator = _estimator(request)
-    with shop.releases.stage() as staging, shop.dataset() as everything, span("build", total=4, unit="steps") as progress:
+    estimator, book = _estimator(request), _rule_book(request)
+    with (
+        shop.releases.stage() as staging,
+        shop.dataset(engine=request.engine) as everything,
+        span("build", total=5, unit="steps") as progress,
+    ):
+        cluster = everything.engine if isinstance(everything.engine, Cluster) else None
+        run = Run(seed=request.seed, threads=shop.settings.threads, cluster=cluster)
         dataset, facts = _known(everything, request)
         products = dataset.table(Products).sort("product_id")
         documents = dataset.query(Documents, "documents")
@@ -85,22 +100,27 @@ def build(shop: Shop, request: BuildRequest) -> BuildResult:
         catalogue = _catalogue(products, vectors, document, groups[0])
         graph = estimator.fit(dataset, products["product_id"], catalogue, run)
         progress.advance()
+        rules = book.fit(Transactions(graph.baskets, products["product_id"].alias("item")), run) if book else None
+        progress.advance()
         facts |= {
             "edges": len(graph.associations),
             "texts": len(texts),
             "encoder": encoder.name,
             **graph.set_aside(),
+            **(rules.account() if rules else {}),
         }
         facts |= {"weights": weights_account(graph.weights) if graph.weights else None}
         facts |= {"sources": sources_account(shop, dataset.digest)}
         files = ReleaseFiles(
-            products, documents.with_columns(document=pl.Series(document)), vectors, groups, graph, request.min_customers
+            products, documents.with_columns(document=pl.Series(document)), vectors, groups, graph, rules, request.min_customers
         )
-        release = _publish(shop, staging, dataset, estimator, request, facts, files)
+        fitted = {"graph": dataclasses.asdict(estimator), "rules": dataclasses.asdict(book) if book else None}
+        release = _publish(shop, staging, dataset, fitted, request, facts, files)
         progress.advance()
         progress.note(edges=len(graph.associations))
     counts = graph.associations.group_by("kind", "verdict").len("edges").sort("kind", "verdict")
-    return BuildResult(release, dataset.as_of, counts, _hold_out(graph.metrics), _notes(graph, estimator))
+    notes = (*_notes(graph, estimator), *(_rule_notes(rules) if rules else ()))
+    return BuildResult(release, dataset.as_of, counts, _hold_out(graph.metrics), notes)
 
 
 def _estimator(request: BuildRequest) -> AssociationGraph:
@@ -125,6 +145,19 @@ def _estimator(request: BuildRequest) -> AssociationGraph:
         similar=Similar(k=request.neighbours, theta=request.theta, metric=metric),
         lookahead=Lookahead(Strength(horizon_days=request.horizon_days)),
     )
+
+
+def _rule_book(request: BuildRequest) -> RuleBook | None:
+    """The estimator of the release's rules; None where there shall be none."""
+    from basketry.app.mine import read_support
+    from basketry.associations.mining.itemsets import min_count
+    from basketry.associations.mining.rulebook import RuleBook
+
+    if request.rule_support == NO_RULES:
+        return None
+    support = read_support(request.rule_support, "rule_support")
+    min_count(support, 1)  # refuses what is no support before minutes of work
+    return RuleBook(min_customers=request.min_customers, min_support=support)
 
 
 def _known(everything: Dataset, request: BuildRequest) -> tuple[Dataset, dict[str, Any]]:
@@ -191,7 +224,7 @@ def _publish(
     shop: Shop,
     staging: Path,
     dataset: Dataset,
-    estimator: AssociationGraph,
+    fitted: dict[str, Any],
     request: BuildRequest,
     facts: dict[str, Any],
     files: ReleaseFiles,
@@ -207,7 +240,7 @@ def _publish(
         as_of=dataset.as_of,
         created=dt.datetime.now(dt.UTC),
         version=version("basketry"),
-        fitted={"graph": dataclasses.asdict(estimator), "encoder": request.encoder},
+        fitted=fitted | {"encoder": request.encoder},
         seeds={"run": request.seed},
         metrics=(*files.graph.metrics.to_dicts(), *files.text_metrics()),
         facts=json.loads(json.dumps(facts)),
@@ -240,4 +273,16 @@ def _notes(graph: Graph, estimator: AssociationGraph) -> tuple[str, ...]:
             notes.append(f"on slice {row['slice']}, fused {claim} {row['model'].removeprefix('fused over ')} (log loss)")
     if graph.weights is not None and not graph.weights.wins:
         notes.append("the learned weights did not beat the plain cosine on held-out pairs, so the cosine is used")
+    return tuple(notes)
+
+
+def _rule_notes(found: FoundRules) -> tuple[str, ...]:
+    """What became of the rules that are not there."""
+    notes = []
+    if found.withheld:
+        notes.append(f"{found.withheld:,} itemsets withheld because they would tell of few customers")
+    if found.over_cap:
+        notes.append(f"{found.over_cap:,} rules left out, being less sure than the {len(found.rules):,} published")
+    if found.rules.is_empty():
+        notes.append("no rule was found: too few baskets, or nothing that customers buy together more than by chance")
     return tuple(notes)

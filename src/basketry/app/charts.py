@@ -119,8 +119,9 @@ class LogScale:
         return round(self.start + min(max(share, 0.0), 1.0) * (self.end - self.start), 1)
 
     def ticks(self) -> tuple[Tick, ...]:
-        """At powers of ten, with 2 and 5 between them where the axis spans under two of them."""
-        steps = (1, 2, 5) if self.high - self.low < 2.2 else (1,)
+        """At powers of ten, with 2 and 5 between them where the axis spans under two of them, and more where it is short."""
+        span = self.high - self.low
+        steps = (1, 1.5, 2, 3, 5, 7) if span < 0.8 else (1, 2, 5) if span < 2.2 else (1,)
         values = [step * 10.0**power for power in range(floor(self.low), ceil(self.high) + 1) for step in steps]
         return tuple(Tick(self(v), f"{v:g}") for v in values if self.low - 1e-9 <= log10(v) <= self.high + 1e-9)
 

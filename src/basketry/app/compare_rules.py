@@ -92,8 +92,8 @@ def compare_rules(shop: Shop, request: CompareRulesRequest) -> CompareRulesResul
 
     from basketry.app.associations import LANGUAGES, checked
     from basketry.app.mine import read_support
-    from basketry.app.written import write_table
     from basketry.associations.mining.comparison import CHANGES, DEALS, STATUSES, Comparison
+    from basketry.associations.mining.export import write_table
     from basketry.associations.mining.rules import Rules
     from basketry.core.protocols import Run
 
@@ -123,7 +123,7 @@ def compare_rules(shop: Shop, request: CompareRulesRequest) -> CompareRulesResul
         statuses=frame.group_by("status").agg(rules=pl.len()).sort("status"),
         rules=shown.with_columns(pl.Series("sentence", told, dtype=pl.String)),
         placebo=placebo,
-        wrote=write_table(frame, request.out) if request.out else None,
+        wrote=write_table(frame, request.out, "compared-rules") if request.out else None,
         notes=(*notes, *_warnings(placebo, request.alpha)),
     )
 
@@ -138,14 +138,14 @@ class _Side:
 
 def _check(request: CompareRulesRequest) -> None:
     """Refuse what can be refused before anything is read."""
-    from basketry.app.written import ENDINGS
+    from basketry.associations.mining.export import checked_path
     from basketry.core.errors import RequestError
 
     for name, least in (("min_customers", 1), ("placebo", 0)):
         if getattr(request, name) < least:
             raise RequestError(f"{name} is {getattr(request, name)}", f"give a whole number from {least} up")
-    if request.out and not request.out.endswith(ENDINGS):
-        raise RequestError(f"cannot write to {request.out}", f"let its name end in {', '.join(ENDINGS)}")
+    if request.out:
+        checked_path(request.out)
     if bool(request.before) != bool(request.after):
         raise RequestError("one period alone cannot be compared", "give both --before and --after, or neither")
     if request.second and request.before:

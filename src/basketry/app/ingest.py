@@ -11,13 +11,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from basketry.app.engines import HELP, opener
 from basketry.core.errors import ConfigError
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from basketry.app.engines import OpenEngine
     from basketry.app.shop import Shop
-    from basketry.core.protocols import Engine, Parquet, Relation
+    from basketry.core.protocols import Parquet
     from basketry.data.cleaning import Cleaned
     from basketry.data.shopfile import ShopFile, Source
     from basketry.data.sources import Input
@@ -48,6 +50,7 @@ class IngestRequest:
     frames: tuple[Frame, ...] = field(default=(), metadata={"python_only": True})
     again: bool = field(default=False, metadata={"help": "Clean sources anew that are already known."})
     now: dt.datetime | None = field(default=None, metadata={"python_only": True})
+    engine: str = field(default="", metadata={"help": HELP})
 
 
 @dataclass(frozen=True)
@@ -82,8 +85,8 @@ def ingest(shop: Shop, request: IngestRequest) -> IngestResult:
     if not wanted:
         raise ConfigError(f"{shop.folder} has no source to ingest", "add a [[source]] or an [adapter] to shop.toml")
     key = load_or_create_key(shop.folder)
-    with shop.tables.stage() as staging:
-        run = _Run(shop.folder, file, key, request, staging)
+    with shop.tables.stage() as staging, opener(request.engine, file, staging.folder) as engine:
+        run = _Run(shop.folder, file, key, request, staging, engine)
         for table in _ORDER:
             chosen = [(source, frame) for source, frame in wanted if source.table == table]
             if chosen:
@@ -94,7 +97,10 @@ def ingest(shop: Shop, request: IngestRequest) -> IngestResult:
 class _Run:
     """One ingest under way: what is retained of the tables, what is new, and the accounts."""
 
-    def __init__(self, shop: Path, file: ShopFile, key: bytes, request: IngestRequest, staging: Staging) -> None:
+    def __init__(
+        self, shop: Path, file: ShopFile, key: bytes, request: IngestRequest, staging: Staging, engine: OpenEngine
+    ) -> None:
+        self._engine = engine
         self.shop, self.file, self.key, self.request, self.staging = shop, file, key, request, staging
         self.now = request.now or dt.datetime.now(dt.UTC)
         self.dropped: list[Mapping[str, Any]] = []
@@ -193,11 +199,6 @@ class _Run:
         record = _record(one, signature, done, parts)
         self.records.append(record)
         self.results.append((record | {"counts": [vars(count) for count in done.counts]}, status))
-
-    def _engine(self, relations: Mapping[str, Relation]) -> Engine:
-        from basketry.engines.duck import DuckEngine
-
-        return DuckEngine(relations, threads=self.file.threads, memory=self.file.memory, spill=self.staging.folder)
 
     def _beside(self, table: str) -> dict[str, Parquet]:
         """The catalogue, and what is already in the table, from other sources."""

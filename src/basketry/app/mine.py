@@ -5,21 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from basketry.app.engines import HELP
 from basketry.app.levels import LEVELS_HELP, SURPRISE_HELP, TAXONOMY_HELP
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
     import polars as pl
 
-    from basketry.app.levels import Leveled
     from basketry.app.shop import Shop
     from basketry.associations.mining.itemsets import MinedItemsets
+    from basketry.associations.mining.taxonomy import Taxonomy
     from basketry.associations.mining.transactions import Transactions
+    from basketry.kernels.trees import Int32s, ItemsetTree
 
-    Counts = npt.NDArray[np.int64]
-    Mask = npt.NDArray[np.bool_]
-
+MEASURES: Final = ("baskets", "utility")
 ORDERS: Final = ("baskets", "length")
 EVERYTHING: Final = 2**63 - 1
 
@@ -38,6 +36,13 @@ class MineRequest:
     min_support: str = field(
         default="0.01", metadata={"help": "Least baskets of an itemset: a count such as 20, or a share such as 0.01."}
     )
+    by: str = field(
+        default="baskets", metadata={"help": "What makes an itemset count: baskets, or utility (revenue; the shop's own only)."}
+    )
+    min_utility: str = field(
+        default="",
+        metadata={"help": "By utility: least revenue, an amount as 500, or a share as 0.01, the default without top."},
+    )
     kind: str = field(default="all", metadata={"help": "all, closed, maximal or generators."})
     top: int = field(default=0, metadata={"help": "Only so many itemsets, those in the most baskets; 0: all."})
     min_length: int = field(default=1, metadata={"help": "Least number of items."})
@@ -45,10 +50,11 @@ class MineRequest:
     must_contain: str = field(default="", metadata={"help": "Items that each itemset holds, separated by commas."})
     must_not_contain: str = field(default="", metadata={"help": "Items that none holds, separated by commas."})
     only: str = field(default="", metadata={"help": "All items that one may hold, separated by commas; default: any."})
+    max_itemsets: int = field(default=20_000_000, metadata={"help": "More than so many are an error that suggests a support."})
     levels: str = field(default="", metadata={"help": LEVELS_HELP})
     taxonomy: str = field(default="", metadata={"help": TAXONOMY_HELP})
     surprise: float = field(default=0.0, metadata={"help": SURPRISE_HELP})
-    max_itemsets: int = field(default=20_000_000, metadata={"help": "More than so many are an error that suggests a support."})
+    engine: str = field(default="", metadata={"help": HELP})
     k: int = field(default=20, metadata={"help": "How many to show at most."})
     order: str = field(default="baskets", metadata={"help": "Best first by baskets or by length."})
     out: str = field(default="", metadata={"help": "Write all of them to this file: .csv, .json, .parquet or .dat."})
@@ -62,7 +68,8 @@ class MineResult:
     """How many itemsets there are, the best of them, and where all were written."""
 
     baskets: int
-    min_baskets: int
+    min_baskets: int | None
+    min_utility: str | None
     found: int
     withheld: int
     wrote: str | None
@@ -71,35 +78,44 @@ class MineResult:
 
 
 def mine(shop: Shop, request: MineRequest) -> MineResult:
-    """Find the itemsets that stand in many baskets: of the shop as known now, or of a file."""
+    """Find the itemsets that stand in many baskets, or bring in most: of the shop as known now, or of a file."""
     from basketry.app.associations import checked
-    from basketry.app.levels import on_levels, refuse_surprise
-    from basketry.app.transactions import load_transactions
-    from basketry.associations.mining.export import write_itemsets
+    from basketry.app.levels import leveled, refuse_surprise
+    from basketry.app.transactions import opened_transactions
+    from basketry.app.utility import mine_for_value
+    from basketry.associations.mining.export import ITEMSETS, checked_path, write_itemsets
     from basketry.associations.mining.itemsets import Itemsets
-    from basketry.core.protocols import Run
     from basketry.kernels.trees import KINDS
 
+    if request.out:
+        checked_path(request.out, ITEMSETS)
+    if checked(request.by, MEASURES, "measure") == "utility":
+        return mine_for_value(shop, request)
+    refuse_surprise(request.surprise, request.levels, request.taxonomy)
     kind = checked(request.kind, KINDS, "kind")
     by = checked(request.order, ORDERS, "order")
-    refuse_surprise(request.surprise, request.levels, request.taxonomy)
-    bought = load_transactions(shop, request.source)
-    leveled = on_levels(shop, bought, request.source, request.levels, request.taxonomy)
-    transactions = leveled.transactions
-    estimator = Itemsets(
-        read_support(request.min_support),
-        kind,  # type: ignore[arg-type]  # checked just above
-        k=request.top,
-        min_length=request.min_length,
-        max_length=request.max_length,
-        must_contain=_items(request.must_contain, transactions),
-        must_not_contain=_items(request.must_not_contain, transactions),
-        only=_items(request.only, transactions) or None,
-        max_itemsets=request.max_itemsets,
-    )
-    run = Run() if request.source else Run(threads=shop.settings.threads)
-    mined = estimator.fit(transactions, run, leveled.facts)
-    table, withheld, notes = _published(mined, leveled, request)
+    with opened_transactions(shop, request.source, request.engine) as (plain, run):
+        transactions, facts, taxonomy = leveled(shop, request.source, plain, request.levels, request.taxonomy)
+        estimator = Itemsets(
+            read_support(request.min_support),
+            kind,  # type: ignore[arg-type]  # checked just above
+            k=request.top,
+            min_length=request.min_length,
+            max_length=request.max_length,
+            must_contain=_items(request.must_contain, transactions),
+            must_not_contain=_items(request.must_not_contain, transactions),
+            only=_items(request.only, transactions) or None,
+            max_itemsets=request.max_itemsets,
+        )
+        mined = estimator.fit(transactions, run, facts)
+    table, notes = published(mined.frame(), mined.tree, transactions, 0 if request.source else request.min_customers)
+    if taxonomy is not None and not request.source and request.min_customers > 1:
+        table, more = _apart(table, mined, transactions, request.min_customers, taxonomy)
+        notes += more
+    withheld = len(mined) - len(table)
+    if taxonomy is not None and request.surprise:
+        table, more = _surprising(table, mined, taxonomy, request.surprise)
+        notes += more
     best = table.sort(by, "length" if by == "baskets" else "baskets", descending=[True, by == "length"], maintain_order=True)
     if request.out:
         write_itemsets(mined, request.out, table=best)
@@ -107,10 +123,11 @@ def mine(shop: Shop, request: MineRequest) -> MineResult:
     return MineResult(
         baskets=len(transactions),
         min_baskets=mined.min_count,
+        min_utility=None,
         found=len(table),
         withheld=withheld,
         wrote=request.out or None,
-        itemsets=shown if request.source else _titled(shown, shop),
+        itemsets=shown if request.source else titled(shown, shop),
         notes=notes,
     )
 
@@ -122,7 +139,7 @@ def _items(text: str, transactions: Transactions) -> tuple[object, ...]:
     return tuple(int(name) if whole and name.lstrip("-").isdigit() else name for name in named)
 
 
-def read_support(text: str) -> int | float:
+def read_support(text: str, name: str = "min_support", counted: str = "baskets") -> int | float:
     """A count where the text is a whole number, a share where it has a point. Raises RequestError for anything else."""
     from basketry.core.errors import RequestError
 
@@ -131,45 +148,52 @@ def read_support(text: str) -> int | float:
             return read(text)
         except ValueError:
             continue
-    raise RequestError(f"min_support {text!r} is no number", "give a count of baskets such as 20, or a share such as 0.01")
+    raise RequestError(f"{name} {text!r} is no number", f"give a count of {counted} such as 20, or a share such as 0.01")
 
 
-def _published(mined: MinedItemsets, leveled: Leveled, request: MineRequest) -> tuple[pl.DataFrame, int, tuple[str, ...]]:
-    """The table of itemsets to show, how many too few customers stand behind to be shown, and notes on what is left out."""
-    import numpy as np
+def published(
+    table: pl.DataFrame, tree: ItemsetTree, transactions: Transactions, min_customers: int, nodes: Int32s | None = None
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """The table, a row each of `nodes` (default: the members), without those of too few customers; and what to say of them."""
     import polars as pl
 
-    from basketry.associations.mining.surprise import is_surprising
-
-    table, floor = mined.frame(), 0 if request.source else request.min_customers
-    shown, notes = np.ones(len(table), dtype=np.bool_), []
-    if floor > 0:
-        customers, shown, why = _within_floor(mined, leveled, floor)
-        table = table.with_columns(pl.Series("customers", customers))
-        notes += [f"left out: {int((~shown).sum())} itemsets {why}"] if not shown.all() else []
-    withheld = int((~shown).sum())
-    if request.surprise and leveled.taxonomy is not None:
-        wanted = is_surprising(mined, leveled.taxonomy, request.surprise)
-        dull = int((shown & ~wanted).sum())
-        notes += [f"left out: {dull} itemsets that their categories lead to expect"] if dull else []
-        shown = shown & wanted
-    return table.filter(pl.Series(shown)), withheld, tuple(notes)
-
-
-def _within_floor(mined: MinedItemsets, leveled: Leveled, floor: int) -> tuple[Counts, Mask, str]:
-    """Distinct customers of each itemset, whether it may be shown, and how to say why not."""
     from basketry.associations.mining.customers import customers_of
+
+    if min_customers <= 0:
+        return table, ()
+    customers = customers_of(transactions, tree)[tree.members if nodes is None else nodes]
+    told = table.with_columns(pl.Series("customers", customers)).filter(pl.col("customers") >= min_customers)
+    withheld = len(table) - len(told)
+    return told, (f"left out: {withheld} itemsets of fewer than {min_customers} customers",) if withheld else ()
+
+
+def _apart(
+    table: pl.DataFrame, mined: MinedItemsets, transactions: Transactions, min_customers: int, taxonomy: Taxonomy
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """The table without itemsets whose count beside that of a subset or of a more general one tells of a small group."""
     from basketry.associations.mining.floor import itemsets_within_floor
 
-    customers = customers_of(leveled.transactions, mined.tree)[mined.tree.members]
-    if leveled.taxonomy is None:
-        return customers, customers >= floor, f"of fewer than {floor} customers"
-    shown = itemsets_within_floor(mined, leveled.transactions.baskets, floor, taxonomy=leveled.taxonomy)
-    return customers, shown, f"whose counts tell of fewer than {floor} customers"
+    shown = itemsets_within_floor(mined, transactions.baskets, min_customers, taxonomy=taxonomy)
+    safe = table.join(mined.frame().select("itemset").filter(shown), on="itemset", how="semi", maintain_order="left")
+    withheld = len(table) - len(safe)
+    told = f"left out: {withheld} itemsets whose counts tell of fewer than {min_customers} customers beside more general ones"
+    return safe, (told,) if withheld else ()
 
 
-def _titled(shown: pl.DataFrame, shop: Shop) -> pl.DataFrame:
-    """With the titles of the products beside their ids; a category goes by its name."""
+def _surprising(
+    table: pl.DataFrame, mined: MinedItemsets, taxonomy: Taxonomy, factor: float
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """The table without itemsets that are about as frequent as their categories lead to expect."""
+    from basketry.associations.mining.surprise import is_surprising
+
+    wanted = is_surprising(mined, taxonomy, factor)
+    kept = table.join(mined.frame().select("itemset").filter(wanted), on="itemset", how="semi", maintain_order="left")
+    dull = len(table) - len(kept)
+    return kept, (f"left out: {dull} itemsets that their categories lead to expect",) if dull else ()
+
+
+def titled(shown: pl.DataFrame, shop: Shop) -> pl.DataFrame:
+    """With the titles of the products beside their ids."""
     import polars as pl
 
     from basketry.core.tables import Products

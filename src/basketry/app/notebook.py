@@ -60,6 +60,76 @@ class Notebook(Shop):
         request = MineRequest(min_support=repr(min_support), kind=kind, levels=named, k=EVERYTHING, min_customers=min_customers)
         return mine(self, request).itemsets
 
+    def rules(
+        self,
+        min_support: int | float = 20,
+        min_confidence: float = 0.2,
+        *,
+        where: str = "",
+        redundancy: str = "none",
+        order: str = "lift",
+        measures: str = "",
+        min_customers: int = 20,
+    ) -> pl.DataFrame:
+        """Rules of the shop's own baskets, best first by any measure, each with its sentence; `where` as lift>=1.2,q<=0.05.
+
+        See RulesRequest and docs/explanation/rules.md. Their counts tell of no fewer than `min_customers` distinct customers.
+        """
+        from basketry.app.mine import EVERYTHING
+        from basketry.app.rules import RulesRequest, rules
+
+        request = RulesRequest(
+            min_support=repr(min_support),
+            min_confidence=min_confidence,
+            where=where,
+            redundancy=redundancy,
+            order=order,
+            measures=measures,
+            k=EVERYTHING,
+            min_customers=min_customers,
+        )
+        return rules(self, request).rules
+
+    def compare_rules(
+        self, before: str = "", after: str = "", *, min_support: int | float = 20, status: str = "", min_customers: int = 20
+    ) -> pl.DataFrame:
+        """Rules that emerged, vanished, grew stronger or weaker between two periods, as 2017-06-01/2017-08-31; default: halves.
+
+        The surest change first; `status` as emerging,vanishing, default all but unchanged and unclear.
+        """
+        from basketry.app.compare_rules import CompareRulesRequest, compare_rules
+        from basketry.app.mine import EVERYTHING
+
+        request = CompareRulesRequest(
+            before=before,
+            after=after,
+            min_support=repr(min_support),
+            status=status,
+            k=EVERYTHING,
+            placebo=0,
+            min_customers=min_customers,
+        )
+        return compare_rules(self, request).rules
+
+    def sequences(
+        self, min_support: int | float = 0.05, *, window_days: int = -1, max_length: int = 3, min_customers: int = 20
+    ) -> pl.DataFrame:
+        """What customers buy, and what after it: patterns of at least two baskets, those of most customers first.
+
+        `min_support` counts customers, or is a share of them; `window_days` is the most from the first basket to the last.
+        """
+        from basketry.app.mine import EVERYTHING
+        from basketry.app.sequences import SequencesRequest, sequences
+
+        request = SequencesRequest(
+            min_support=repr(min_support),
+            window_days=window_days,
+            max_length=max_length,
+            k=EVERYTHING,
+            min_customers=min_customers,
+        )
+        return sequences(self, request).patterns
+
     def clusters(self, method: str = "kmeans", k: int = 20) -> pl.DataFrame:
         """Groups of products that mean alike, by their telling words."""
         from basketry.app.clusters import ClustersRequest, clusters

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from basketry.app.shop import Shop
     from basketry.associations.clusters import Groups
     from basketry.associations.graph import Graph
+    from basketry.associations.mining.rulebook import FoundRules
     from basketry.associations.similarity import LearnedWeights
     from basketry.core.protocols import Vectors
 
@@ -28,6 +29,7 @@ class ReleaseFiles:
     vectors: Vectors
     groups: tuple[Groups, Groups]
     graph: Graph
+    rules: FoundRules | None
     min_customers: int
 
     def write(self, folder: Path) -> None:
@@ -48,6 +50,9 @@ class ReleaseFiles:
             write_arrays(folder / "strength.safetensors", self.graph.strength.state())
         if self.graph.weights is not None:
             write_arrays(folder / "weights.safetensors", self.graph.weights.state())
+        if self.rules is not None:
+            self.rules.rules.write_parquet(folder / "rules.parquet")
+            write_arrays(folder / "itemsets.safetensors", self.rules.itemsets.state())
 
     def text_metrics(self) -> list[dict[str, Any]]:
         """Rows of Metrics on what was made of texts alone, each beside its baseline."""

@@ -114,7 +114,7 @@ def render(data: ReportData) -> str:
         lift=charts.lift_chart(data.associations),
         scatter=charts.scatter(data.associations),
         titles=titles,
-        mined=None if data.association_rules is None else rule_section.section(data.association_rules, titles),
+        mined=_mined(data, titles),
         panels=panels,
         main_panels=[panel for panel in panels if panel.metric in MAIN_METRICS] or panels[:4],
         clusters=_clusters(data.clusters),
@@ -163,6 +163,14 @@ def _figures(data: ReportData) -> list[tuple[str, int | None]]:
         ("edges", data.associations.height),
     ]
     return [(name, value) for name, value in found if value is not None]
+
+
+def _mined(data: ReportData, titles: Mapping[str, str]) -> rule_section.RuleSection | None:
+    """The section on rules; None where there are none."""
+    if data.association_rules is None:
+        return None
+    kinds = dict(data.products.select("product_id", "category").iter_rows())
+    return rule_section.section(data.association_rules, titles, kinds)
 
 
 def _counts(associations: pl.DataFrame) -> dict[str, dict[str, int]]:

@@ -105,10 +105,12 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "mined.title": ("Rules of the basket", "购物篮规则"),
     "mined.heading": ("What leads to what: rules of several products", "什么带来什么：多商品规则"),
     "mined.intro": (
-        "The {shown} rules whose lift is most certain, of {of}: no consequent more than twelve times while others wait, no set "
-        "of products more than twice. Point at anything in a picture, or use the arrow keys, and the sentence says what was "
-        "counted. A rule tells what is bought together, not what causes what.",
-        "共 {of} 条规则，显示提升度最确定的 {shown} 条：只要还有别的规则可选，同一结果不超过十二次；同一组商品不超过两次。"
+        "The {shown} rules whose lift is most certain, of {of}; those between products of one kind come last. While others "
+        "wait, no consequent stands more than twelve times, and half ask for several products; no set of products stands more "
+        "than twice. Point at anything in a picture, or use the arrow keys, and the sentence says what was counted. A rule "
+        "tells what is bought together, not what causes what.",
+        "共 {of} 条规则，显示提升度最确定的 {shown} 条，同类商品之间的排在最后：只要还有别的规则可选，同一结果不超过十二次，"
+        "前提只有一种商品的不超过一半；同一组商品不超过两次。"
         "用鼠标指向图中任何一处，或用方向键移动，即可读到所依据的计数。规则说明什么一起买，不说明因果。",
     ),
     "mined.empty": (

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 MOST: Final = 100
 RULES_A_CONSEQUENT: Final = 12
 RULES_A_SET: Final = 2
+ONE_PRODUCT: Final = 0.5
 CANDIDATES: Final = 20_000
 Z: Final = 1.959964  # of a 95% interval
 ALPHA: Final = 0.05
@@ -70,12 +71,14 @@ def certain_lift(rules: pl.DataFrame) -> pl.Series:
     return rules.select(certain=(low * pl.col("lift") / p).clip(0)).to_series()
 
 
-def chosen(rules: pl.DataFrame, most: int = MOST) -> pl.DataFrame:
+def chosen(rules: pl.DataFrame, most: int = MOST, kinds: Mapping[str, str | None] | None = None) -> pl.DataFrame:
     """The rules to show, best first, with `certain` besides; the same rules in another order give the same.
 
-    Rules whose q is above 0.05 stand behind all others; then the order is by `certain_lift`, then by baskets. No consequent is
-    taken more than RULES_A_CONSEQUENT times unless that leaves room, nor the same set of products (which way round soever) more
-    than RULES_A_SET times. Rules without a finite, positive lift are never taken. Of the CANDIDATES best.
+    Rules whose q is above 0.05 stand behind all others; before them, where `kinds` tells the kind of a product, those that
+    promise a product of a kind they ask for, which mostly are its other flavours; then the order is by `certain_lift`, then by
+    baskets. No consequent is taken more than RULES_A_CONSEQUENT times unless that leaves room, nor more than the share
+    ONE_PRODUCT of rules that ask for one product, nor ever the same set of products (which way round soever) more than
+    RULES_A_SET times. Rules without a finite, positive lift are never taken. Of the CANDIDATES best.
     """
     import polars as pl
 
@@ -85,33 +88,56 @@ def chosen(rules: pl.DataFrame, most: int = MOST) -> pl.DataFrame:
     )
     doubtful = (pl.col("q") > ALPHA).fill_null(value=False) if "q" in known.columns else pl.lit(value=False)
     ranked = (
-        known.with_columns(certain_lift(known), doubtful.alias("doubtful"))
+        known.with_columns(certain_lift(known), _alike(known, kinds or {}), doubtful.alias("doubtful"))
         .sort(
             "doubtful",
+            "alike",
             "certain",
             "baskets",
             pl.col("antecedent").list.join("\0"),
             pl.col("consequent").list.join("\0"),
-            descending=[False, True, True, False, False],
+            descending=[False, False, True, True, False, False],
         )
-        .drop("doubtful")
+        .drop("doubtful", "alike")
         .head(CANDIDATES)
     )
-    rows = list(zip(ranked["antecedent"].to_list(), ranked["consequent"].to_list(), strict=True))
+    pairs = zip(ranked["antecedent"].to_list(), ranked["consequent"].to_list(), strict=True)
+    return ranked[sorted(_varied([(tuple(x), tuple(y)) for x, y in pairs], most))]
+
+
+def _varied(rules: Sequence[tuple[tuple[str, ...], tuple[str, ...]]], most: int) -> list[int]:
+    """Places of at most `most` rules, the best first; what is too much of the same waits until there is room."""
     sets: Counter[frozenset[str]] = Counter()
-    consequents: Counter[tuple[str, ...]] = Counter()
-    first: list[int] = []
-    second: list[int] = []
-    for place, (x, y) in enumerate(rows):
-        whole = frozenset(x + y)
-        if sets[whole] == RULES_A_SET:
-            continue
-        sets[whole] += 1
-        consequents[tuple(y)] += 1
-        (first if consequents[tuple(y)] <= RULES_A_CONSEQUENT else second).append(place)
-        if len(first) == most:
-            break
-    return ranked[sorted((first + second)[:most])]
+    ends: Counter[tuple[str, ...]] = Counter()
+    waiting = []
+    for place, (x, y) in enumerate(rules):
+        sets[frozenset(x + y)] += 1
+        if sets[frozenset(x + y)] <= RULES_A_SET:
+            waiting.append(place)
+    taken: list[int] = []
+    for singles, an_end in ((int(ONE_PRODUCT * most), RULES_A_CONSEQUENT), (most, RULES_A_CONSEQUENT), (most, most)):
+        left, alone = [], 0
+        for place in waiting:
+            x, y = rules[place]
+            if len(taken) < most and ends[y] < an_end and (len(x) > 1 or alone < singles):
+                taken.append(place)
+                ends[y] += 1
+                alone += len(x) == 1
+            else:
+                left.append(place)
+        waiting = left
+    return taken
+
+
+def _alike(rules: pl.DataFrame, kinds: Mapping[str, str | None]) -> pl.Series:
+    """Whether a rule promises a product of the kind of one that it asks for."""
+    import polars as pl
+
+    def of(products: list[str]) -> set[str]:
+        return {kind for product in products if (kind := kinds.get(product))}
+
+    sides = zip(rules["antecedent"].to_list(), rules["consequent"].to_list(), strict=True)
+    return pl.Series("alike", [not of(x).isdisjoint(of(y)) for x, y in sides], dtype=pl.Boolean)
 
 
 def drawn(rules: pl.DataFrame, titles: Mapping[str, str]) -> tuple[DrawnRule, ...]:

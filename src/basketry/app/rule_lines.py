@@ -103,11 +103,15 @@ def parallel(rules: Sequence[DrawnRule], size: LinesSize) -> Lines | None:
 
 
 def _that_fit(rules: Sequence[DrawnRule], size: LinesSize) -> list[int]:
-    """Numbers of the rules, best first, that bring in no more products and consequents than there is room for."""
+    """Numbers of the rules that bring in no more products and consequents than there is room for.
+
+    Those that ask for several products come first, since the lines are for them; of them, and of the others, the best.
+    """
     products: set[str] = set()
     consequents: set[tuple[str, ...]] = set()
     found: list[int] = []
-    for number, rule in enumerate(rules):
+    for number in sorted(range(len(rules)), key=lambda each: len(rules[each].antecedent) == 1):
+        rule = rules[number]
         fits = (
             len(products.union(rule.antecedent)) <= size.products and len({*consequents, rule.consequent}) <= size.consequents
         )

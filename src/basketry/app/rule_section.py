@@ -77,14 +77,16 @@ class RuleSection:
     first: int = FIRST
 
 
-def section(rules: pl.DataFrame, titles: Mapping[str, str]) -> RuleSection | None:
+def section(
+    rules: pl.DataFrame, titles: Mapping[str, str], kinds: Mapping[str, str | None] | None = None
+) -> RuleSection | None:
     """What to show of `rules`; None where there is none to show.
 
     Columns `antecedent`, `consequent` (lists of products), `baskets`, `support`, `confidence`, `lift`, and any others of Rules
-    (core/tables.py). At most a hundred are drawn, chosen by `rule_choice.chosen`; the page grows by some 0.4 MB. A hundred
-    thousand rules take about half a second.
+    (core/tables.py); `kinds` are categories by product. At most a hundred are drawn, chosen by `rule_choice.chosen`; the page
+    grows by some 0.4 MB. A hundred thousand rules take about half a second.
     """
-    best = chosen(rules)
+    best = chosen(rules, kinds=kinds)
     shown = drawn(best, titles)
     if not shown:
         return None

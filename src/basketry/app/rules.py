@@ -12,13 +12,15 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import polars as pl
 
-    from basketry.app.levels import Leveled
     from basketry.app.shop import Shop
     from basketry.associations.mining.rules import MinedRules
+    from basketry.associations.mining.taxonomy import Taxonomy
+    from basketry.associations.mining.transactions import Transactions
 
 Bound = tuple[str, str, float]
 LESS_IS_BETTER: Final = ("p", "q", "ralambondrainy", "implication_index")
 NO_REDUNDANCY: Final = "none"
+PAGE: Final = ".html"
 
 
 @dataclass(frozen=True)
@@ -34,19 +36,22 @@ class RulesRequest:
     min_confidence: float = field(default=0.2, metadata={"help": "Least share of the baskets with X that also hold Y."})
     max_antecedent: int = field(default=0, metadata={"help": "Most items of X in X => Y; 0: any number."})
     max_consequent: int = field(default=1, metadata={"help": "Most items of Y in X => Y; 0: any number."})
+    levels: str = field(default="", metadata={"help": LEVELS_HELP})
+    taxonomy: str = field(default="", metadata={"help": TAXONOMY_HELP})
+    surprise: float = field(default=0.0, metadata={"help": SURPRISE_HELP})
     where: str = field(default="", metadata={"help": "Bounds on any measure, as lift>=1.2,baskets>=30,q<=0.05."})
     redundancy: str = field(
         default=NO_REDUNDANCY,
         metadata={"help": "Drop rules by: none, improvement (a more general rule is as good), closed, or statistical."},
     )
-    levels: str = field(default="", metadata={"help": LEVELS_HELP})
-    taxonomy: str = field(default="", metadata={"help": TAXONOMY_HELP})
-    surprise: float = field(default=0.0, metadata={"help": SURPRISE_HELP})
     order: str = field(default="lift", metadata={"help": "Best first by this measure, then by confidence."})
     k: int = field(default=10, metadata={"help": "How many rules to show."})
     measures: str = field(default="", metadata={"help": "More measures to show, as conviction,zhang,q."})
     language: str = field(default="en", metadata={"help": "Language of the sentences: en or zh."})
-    out: str = field(default="", metadata={"help": "File to write all kept rules to: .csv, .parquet or .json."})
+    out: str = field(
+        default="",
+        metadata={"help": "File to write all kept rules to: .csv, .parquet, .json, .pmml, or .html, a page of the best."},
+    )
     min_customers: int = field(
         default=20, metadata={"help": "Privacy floor of the shop's own baskets: distinct customers behind every count."}
     )
@@ -68,10 +73,10 @@ class RulesResult:
 def rules(shop: Shop, request: RulesRequest) -> RulesResult:
     """Find association rules: products that foretell others in a basket; with any measure, filter and order."""
     from basketry.app.associations import LANGUAGES, checked
-    from basketry.app.levels import on_levels, refuse_surprise
+    from basketry.app.levels import leveled, refuse_surprise
     from basketry.app.mine import read_support
     from basketry.app.transactions import load_transactions
-    from basketry.app.written import ENDINGS, write_table
+    from basketry.associations.mining.export import RULES, checked_path, write_rules
     from basketry.associations.mining.itemsets import Itemsets
     from basketry.associations.mining.redundancy import WAYS
     from basketry.associations.mining.rules import Rules, canonical
@@ -84,29 +89,58 @@ def rules(shop: Shop, request: RulesRequest) -> RulesResult:
     for name in (*(name for name, _, _ in bounds), *more, request.order):
         canonical(name)
     checked(request.redundancy, (NO_REDUNDANCY, *WAYS), "redundancy")
-    if request.out and not request.out.endswith(ENDINGS):
-        raise RequestError(f"cannot write to {request.out}", f"let its name end in {', '.join(ENDINGS)}")
+    if request.out:
+        checked_path(request.out, (*RULES, PAGE))
     if request.min_customers < 1:
         raise RequestError(f"min_customers is {request.min_customers}", "give a whole number from 1 up")
+    refuse_surprise(request.surprise, request.levels, request.taxonomy)
     estimator = Rules(request.min_confidence, request.max_antecedent, request.max_consequent)
     support = read_support(request.min_support)
-    refuse_surprise(request.surprise, request.levels, request.taxonomy)
-    bought = load_transactions(shop, request.source)
-    leveled = on_levels(shop, bought, request.source, request.levels, request.taxonomy)
+    plain = load_transactions(shop, request.source)
+    transactions, facts, taxonomy = leveled(shop, request.source, plain, request.levels, request.taxonomy)
     run = Run()
-    mined = Itemsets(support).fit(leveled.transactions, run, leveled.facts)
+    mined = Itemsets(support).fit(transactions, run, facts)
     found = estimator.fit(mined, run)
-    chosen, notes = _chosen(found, request, bounds, leveled)
+    own = None if request.source else transactions
+    chosen, notes = _chosen(found, request, bounds, own, taxonomy)
     kept = found.take(chosen)
     shown = kept.head(request.k)
     frame = _frame(shown, more, found, chosen)
-    told = with_rule_sentences(frame, {} if request.source else _titles(shop), LANGUAGES[language])
-    wrote = write_table(_frame(kept, more, found, chosen), request.out) if request.out else None
-    return RulesResult(len(bought), len(mined), found.tried, len(kept), told, wrote, notes)
+    told = with_rule_sentences(frame, _named(shop, "title") if own else {}, LANGUAGES[language])
+    if request.out.lower().endswith(PAGE):
+        _write_page(shop, request, kept, found.measure("q")[chosen], own)
+    elif request.out:
+        write_rules(
+            kept, request.out, table=None if request.out.lower().endswith(".pmml") else _frame(kept, more, found, chosen)
+        )
+    return RulesResult(len(transactions), len(mined), found.tried, len(kept), told, request.out or None, notes)
+
+
+def _write_page(
+    shop: Shop, request: RulesRequest, kept: MinedRules, q: npt.NDArray[np.float64], own: Transactions | None
+) -> None:
+    """The best of the rules as one page, with the customers behind them where they are the shop's own."""
+    from pathlib import Path
+
+    from basketry.app.rules_page import rules_page
+    from basketry.associations.mining.customers import customers_of
+    from basketry.associations.mining.rule_table import rule_table
+    from basketry.store import durable
+
+    customers = customers_of(own, kept.itemsets.tree)[kept.whole] if own else None
+    table = rule_table(kept, kept.measure("p"), q, customers)
+    titles, kinds = (_named(shop, column) if own else {} for column in ("title", "category"))
+    named = {product: title for product, title in titles.items() if title}
+    page = rules_page(table, named, "zh" if request.language == "zh" else "en", kinds)
+    durable.write_file(Path(request.out).expanduser(), page.encode())
 
 
 def _chosen(
-    found: MinedRules, request: RulesRequest, bounds: tuple[Bound, ...], leveled: Leveled
+    found: MinedRules,
+    request: RulesRequest,
+    bounds: tuple[Bound, ...],
+    own: Transactions | None,
+    taxonomy: Taxonomy | None,
 ) -> tuple[npt.NDArray[np.integer], tuple[str, ...]]:
     """Rows of the rules to keep, best first. Every bound is judged among all rules found, so their order does not matter."""
     import numpy as np
@@ -123,11 +157,10 @@ def _chosen(
     notes = []
     if request.redundancy != NO_REDUNDANCY:
         rows = rows[worth_keeping(found.take(rows), request.redundancy)]
-    if request.surprise and leveled.taxonomy is not None:
-        rows = rows[is_surprising(found, leveled.taxonomy, request.surprise)[rows]]
-    if not request.source and request.min_customers > 1:
-        own, floor = leveled.transactions.baskets, request.min_customers
-        allowed = within_floor(found.take(rows), own, floor, taxonomy=leveled.taxonomy)
+    if request.surprise and taxonomy is not None:
+        rows = rows[is_surprising(found, taxonomy, request.surprise)[rows]]
+    if own is not None and request.min_customers > 1:
+        allowed = within_floor(found.take(rows), own.baskets, request.min_customers, taxonomy=taxonomy)
         if not allowed.all():
             few = f"their counts tell of fewer than {request.min_customers} customers"
             notes.append(f"{int((~allowed).sum())} rules are withheld: {few}")
@@ -148,12 +181,12 @@ def _frame(shown: MinedRules, more: tuple[str, ...], found: MinedRules, chosen: 
     return frame.with_columns(pl.Series("q", found.measure("q")[chosen[: len(shown)]]))
 
 
-def _titles(shop: Shop) -> dict[str, str]:
-    """What the shop calls its products."""
+def _named(shop: Shop, column: str) -> dict[str, str]:
+    """What the shop calls its products, or their kind."""
     from basketry.core.tables import Products
 
     with shop.dataset() as dataset:
-        return dict(dataset.table(Products).select("product_id", "title").iter_rows())
+        return dict(dataset.table(Products).select("product_id", column).iter_rows())
 
 
 def parsed_bounds(text: str) -> tuple[Bound, ...]:

@@ -14,13 +14,18 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 
-def rules_page(rules: pl.DataFrame, titles: Mapping[str, str] | None = None, language: Literal["en", "zh"] = "en") -> str:
+def rules_page(
+    rules: pl.DataFrame,
+    titles: Mapping[str, str] | None = None,
+    language: Literal["en", "zh"] = "en",
+    kinds: Mapping[str, str | None] | None = None,
+) -> str:
     """The page as one HTML document that needs no network: four pictures and a table, in `language` until a button is pressed.
 
     `rules` has one row a rule: `antecedent` and `consequent` (lists of products), `baskets`, `support`, `confidence`, `lift`,
     as `MinedRules.frame()` gives them; of `antecedent_baskets`, `customers`, `p`, `q`, `contribution` and the intervals what
-    there is. `titles` are by product; a product without one goes by its name. At most a hundred are shown
-    (`rule_choice.chosen`); without any, the page says so. Raises RequestError for another language or a missing column.
+    there is. `titles` and `kinds` (categories) are by product; one without a title goes by its name. At most a hundred are
+    shown (`rule_choice.chosen`); without any, the page says so. Raises RequestError for another language or a missing column.
     """
     from basketry.core.errors import RequestError
 
@@ -38,7 +43,7 @@ def rules_page(rules: pl.DataFrame, titles: Mapping[str, str] | None = None, lan
             script=script,
             policy=html_page.policy(style, script),
             language=language,
-            mined=section(rules, titles or {}),
+            mined=section(rules, titles or {}, kinds),
         )
     )
 

@@ -77,6 +77,8 @@ def sequences(shop: Shop, request: SequencesRequest) -> SequencesResult:
     import polars as pl
 
     from basketry.app.associations import checked
+    from basketry.app.mine import read_support
+    from basketry.associations.mining.export import checked_path
     from basketry.associations.mining.itemsets import min_count
     from basketry.associations.mining.sequences import Sequences
     from basketry.core.errors import RequestError
@@ -85,12 +87,14 @@ def sequences(shop: Shop, request: SequencesRequest) -> SequencesResult:
     from basketry.kernels.sequences import SEQUENCE_KINDS
 
     kind = checked(request.kind, SEQUENCE_KINDS, "kind")
+    if request.out:
+        checked_path(request.out)
     if request.min_customers < 1:
         raise RequestError(f"min_customers is {request.min_customers}", "give a whole number from 1 up")
     limits = Limits(
         max_gap=_limit(request.max_gap_days), window=_limit(request.window_days), max_length=request.max_length or None
     )
-    support = _support(request.min_support or "0.05")
+    support = read_support(request.min_support or "0.05", counted="customers")
     database = _database(shop, request.source)
     floor = 1 if request.source else request.min_customers
     least = min_count(support, len(database)) if request.min_support else max(min_count(support, len(database)), floor)
@@ -126,18 +130,6 @@ def sequences(shop: Shop, request: SequencesRequest) -> SequencesResult:
 def _limit(days: int) -> int | None:
     """None for no limit; a number below -1 is refused where limits are."""
     return None if days == NO_LIMIT else days
-
-
-def _support(text: str) -> int | float:
-    """A count where the text is a whole number, else a share. Raises RequestError for what is neither."""
-    from basketry.core.errors import RequestError
-
-    for read in (int, float):
-        try:
-            return read(text)
-        except ValueError:
-            continue
-    raise RequestError(f"min_support {text!r} is no number", "give a count of customers as 20, or a share as 0.01")
 
 
 def _database(shop: Shop, source: str) -> SequenceDatabase:
@@ -203,6 +195,6 @@ def _told(table: pl.DataFrame, columns: tuple[str, ...], titles: dict[object, st
 
 def _written(table: pl.DataFrame, out: str) -> str:
     """Where the patterns were written: as lists of lists, in CSV as text."""
-    from basketry.app.written import write_table
+    from basketry.associations.mining.export import write_table
 
-    return write_table(_told(table, ("sequence",), {}) if out.endswith(".csv") else table, out)
+    return write_table(_told(table, ("sequence",), {}) if out.endswith(".csv") else table, out, "sequences")

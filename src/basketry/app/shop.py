@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -55,12 +55,15 @@ class Shop:
         return ReleaseStore(self.folder)
 
     @contextmanager
-    def dataset(self, as_of: dt.datetime | None = None) -> Iterator[Dataset]:
-        """The tables as known at `as_of` (default: after everything ingested), on an engine closed at the end of the block."""
+    def dataset(self, as_of: dt.datetime | None = None, engine: str = "") -> Iterator[Dataset]:
+        """The tables as known at `as_of` (default: after everything ingested), on an engine closed at the end of the block.
+
+        `engine` names it; by default the one of shop.toml.
+        """
+        from basketry.app.engines import opener
         from basketry.core.protocols import Parquet
         from basketry.core.tables import INPUTS
         from basketry.data.dataset import Dataset
-        from basketry.engines.duck import DuckEngine
         from basketry.store import durable
 
         snapshot = self.tables.snapshot()
@@ -73,21 +76,18 @@ class Shop:
         spill = self.folder / "cache"
         durable.make_folder(spill)
         relations = {name: Parquet(tuple(paths)) for name, paths in parts.items()}
-        engine = DuckEngine(relations, threads=self.settings.threads, memory=self.settings.memory, spill=spill)
-        try:
-            yield Dataset(engine, as_of or dt.datetime(9999, 1, 1, tzinfo=dt.UTC), snapshot.digest)
-        finally:
-            engine.close()
+        with opener(engine, self.settings, spill) as opened, closing(opened(relations)) as running:
+            yield Dataset(running, as_of or dt.datetime(9999, 1, 1, tzinfo=dt.UTC), snapshot.digest)
 
     @cached_property
     def _readers(self) -> dict[str, GraphReader]:
         return {}
 
     def graph(self) -> GraphReader:
-        """The association graph of the release that serves now; opened once per release."""
-        from basketry.app.graph_reader import FILES, GraphReader
+        """The association graph of the release that serves now, every file of it proved; opened once per release."""
+        from basketry.app.graph_reader import GraphReader
 
-        release = self.releases.current(FILES)
+        release = self.releases.current()
         if release.id not in self._readers:
             self._readers.clear()
             self._readers[release.id] = GraphReader(release)

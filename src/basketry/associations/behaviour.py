@@ -12,10 +12,11 @@ from basketry.associations.baskets import BasketMatrix, Int32s
 from basketry.associations.edges import Edges
 from basketry.associations.margins import Margins
 from basketry.associations.measures import measures
+from basketry.associations.mining.distributed import distributed_pairs
 from basketry.associations.significance import benjamini_hochberg, pair_p_values
 from basketry.core.protocols import Run
 from basketry.core.telemetry import span
-from basketry.kernels.pairs import Annotations, Floors, count_pairs
+from basketry.kernels.pairs import Annotations, Floors, PairCounts, count_pairs
 
 Int64s = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -131,14 +132,8 @@ class _Occasions:
 def _edges(occasions: _Occasions, kept: _Kept, limits: _Counting, run: Run) -> Edges:
     baskets, partner = occasions.baskets, occasions.partner
     late = occasions.late()
-    counts = count_pairs(
-        baskets.indptr,
-        baskets.items,
-        baskets.n_products,
-        about=Annotations(baskets.customers, partner, late.astype(np.uint8)),
-        floors=Floors(groups=limits.min_customers),
-        threads=run.threads,
-    )
+    about = Annotations(baskets.customers, partner, late.astype(np.uint8))
+    counts = _counts(baskets, about, Floors(groups=limits.min_customers), run)
     margins = Margins.of(baskets)
     tells = margins.tell(counts, limits.min_customers)
     rows = np.flatnonzero(~tells)
@@ -175,6 +170,14 @@ def _edges(occasions: _Occasions, kept: _Kept, limits: _Counting, run: Run) -> E
         baskets_over_cap=kept.over_cap,
         edges_withheld=int(tells.sum()),
     )
+
+
+def _counts(baskets: BasketMatrix, about: Annotations, floors: Floors, run: Run) -> PairCounts:
+    """Counted here, or in parts on the run's cluster: the same rows, in another order."""
+    indptr, items, n = baskets.indptr, baskets.items, baskets.n_products
+    if run.cluster is None:
+        return count_pairs(indptr, items, n, about=about, floors=floors, threads=run.threads)
+    return distributed_pairs(run.cluster, indptr, items, n, parts=run.parts, about=about, floors=floors)
 
 
 def _pairs_within_reach(customers: Int64s, min_customers: int, directed: bool) -> int:

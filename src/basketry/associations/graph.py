@@ -41,13 +41,15 @@ TESTED: Final = ("adjusted_lift", "adjusted_low", "adjusted_high", "p", "q", "st
 class Graph:
     """What was learned: the edges, the model behind `strength` (None where the history is too short) and how well it does.
 
-    `recall`: of the neighbour search, 1 where it was exact. `weights`: of the similarity, where they were asked for.
+    `baskets`: those that counted, for what else there is to count in them. `recall`: of the neighbour search, 1 where it was
+    exact. `weights`: of the similarity, where they were asked for.
     """
 
     associations: dy.DataFrame[Associations]
     metrics: dy.DataFrame[Metrics]
     strength: StrengthModel | None
     together: Edges
+    baskets: BasketMatrix
     recall: float
     weights: LearnedWeights | None
 
@@ -83,8 +85,9 @@ class AssociationGraph:
         proof = self.lookahead.fit(dataset, catalogue, (similar.a, similar.b), self.together, run)
         baskets = read_baskets(dataset, n)
         edges = {"bought_together": self.together.fit(baskets, run), "bought_next": self.next.fit(baskets, run)}
+        kept = self.together.kept(baskets)
         with span("judge", total=1, unit="steps"):
-            history = History.of(self.together.kept(baskets), run)
+            history = History.of(kept, run)
             known = _Known.of(edges, similar, history, catalogue, self, proof)
             frames = [_together(edges["bought_together"], known), _next(edges["bought_next"], known), _similar(similar, known)]
             table = _named(pl.concat(frames, how="diagonal"), product_ids)
@@ -94,6 +97,7 @@ class AssociationGraph:
             metrics=Metrics.validate(metrics, cast=True),
             strength=proof.model if proof else None,
             together=edges["bought_together"],
+            baskets=kept,
             recall=similar.recall,
             weights=learned,
         )

@@ -1,8 +1,8 @@
-"""The abstractions every room shares: Engine, Encoder and Model, and the circumstances of a run."""
+"""The abstractions every room shares: Engine, Cluster, Encoder and Model, and the circumstances of a run."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar, runtime_checkable
@@ -70,12 +70,29 @@ class Engine(Protocol):
         ...
 
 
+@runtime_checkable
+class Cluster(Protocol):
+    """Where work runs in pieces: bytes in, bytes out, so that what travels is arrays in a plain format and never objects.
+
+    The function itself travels too, by name: it is one of a module's own, and that module is installed wherever it runs.
+    """
+
+    def map(self, function: Callable[[bytes], bytes], parts: Sequence[bytes]) -> Iterator[bytes]:
+        """`function` of each part, several at a time, in the order of the parts. An error in any of them is raised here."""
+        ...
+
+
 @dataclass(frozen=True)
 class Run:
-    """The circumstances of a computation, as against its hyperparameters: `seed` of every random draw, `threads` to use."""
+    """The circumstances of a computation, as against its hyperparameters; they change its time, and the seed alone its result.
+
+    `seed` of every random draw; `threads` to use; `cluster` that counts in pieces, where there is one, in as many `parts`.
+    """
 
     seed: int = 0
     threads: int = 2
+    cluster: Cluster | None = None
+    parts: int = 8
 
 
 @runtime_checkable

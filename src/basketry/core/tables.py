@@ -216,8 +216,8 @@ class Rules(dy.Schema):
     lift = _number("P(X and Y) / (P(X) P(Y))", "ratio", nullable=False)
     leverage = _number("P(X and Y) - P(X) P(Y)", "share", nullable=False)
     conviction = _number("(1 - P(Y)) / (1 - P(Y | X)); infinite where Y always follows X", "ratio", nullable=False)
-    p = _share("exact upper tail of the hypergeometric distribution")
-    q = _share("corrected for all rules tested")
+    p = _share("exact hypergeometric upper tail, counts deflated to distinct customers where they are known")
+    q = _share("corrected for all rules that could have been found")
     improvement = _number("least of P(Y | X) - P(Y | S) over the proper subsets S of X, the empty one among them", "share")
     contribution = dy.List(
         dy.Float64(),

@@ -156,6 +156,7 @@ class ShopFile:
     adapter: AdapterChoice | None = None
     memory: str = "600MB"
     threads: int = 2
+    engine: str = "duckdb"
 
 
 def load(shop: Path) -> ShopFile:

@@ -11,8 +11,9 @@ import duckdb
 import nanoarrow
 import polars as pl
 
-from basketry.core.errors import DataError, EngineError, SourceFormat, SourceMissing, StorageError
+from basketry.core.errors import EngineError, SourceFormat, SourceMissing, StorageError
 from basketry.core.protocols import Csv, JsonLines, Params, Parquet, Relation
+from basketry.engines.proof import proved
 
 if TYPE_CHECKING:
     import dataframely as dy
@@ -87,7 +88,7 @@ class DuckEngine:
             batches = [_frame(batch) for batch in nanoarrow.ArrayStream(self._cursor().sql(sql, params=dict(params)))]
         if not batches:
             return contract.create_empty()
-        return _proved(pl.concat(batches), contract)
+        return proved(pl.concat(batches), contract)
 
     def stream(self, contract: type[S], sql: str, params: Params, rows: int) -> Iterator[dy.DataFrame[S]]:
         """Run `sql` and prove the result frame by frame; keys are proved within a frame only."""
@@ -96,10 +97,10 @@ class DuckEngine:
             for batch in nanoarrow.ArrayStream(self._cursor().sql(sql, params=dict(params))):
                 held.append(_frame(batch))
                 if sum(map(len, held)) >= rows:
-                    yield _proved(pl.concat(held), contract)
+                    yield proved(pl.concat(held), contract)
                     held = []
         if held:
-            yield _proved(pl.concat(held), contract)
+            yield proved(pl.concat(held), contract)
 
     def write(self, sql: str, params: Params, path: Path) -> int:
         """COPY the rows of `sql` into a Parquet file, in their order."""
@@ -153,16 +154,3 @@ def _first_line(error: duckdb.Error) -> str:
 def _frame(batch: Any) -> pl.DataFrame:
     """One Arrow batch. Polars could take the whole stream itself, but then DuckDB complains of leaks when the process ends."""
     return pl.Series(batch).struct.unnest()
-
-
-def _proved(frame: pl.DataFrame, contract: type[S]) -> dy.DataFrame[S]:
-    """The contract's columns, in its order, proved; a row that breaks the contract is a DataError."""
-    from dataframely.exc import SchemaError, ValidationError
-
-    try:
-        return contract.validate(frame.select([name for name in contract.column_names() if name in frame.columns]), cast=True)
-    except (SchemaError, ValidationError) as error:
-        what = " ".join(str(error).split())[:400]
-        raise DataError(
-            f"rows break the contract {contract.__name__}: {what}", "ingest again; if it stays, please report it"
-        ) from error

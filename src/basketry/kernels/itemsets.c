@@ -22,13 +22,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
 
-enum { KIND_ALL = 0, KIND_CLOSED = 1, KIND_MAXIMAL = 2, KIND_GENERATORS = 3 };
+enum { KIND_ALL = 0, KIND_CLOSED = 1, KIND_MAXIMAL = 2, KIND_GENERATORS = 3, KIND_PAIRS = 4 };
 enum { GOING = 0, STOPPED = 1, TOO_MANY = 2, NO_MEMORY = 9 };
-enum { PADS = 8, AHEAD = 8, WORD = 64, SLACK = 16, UNLIMITED = 1 << 30, MOST_PERFECT = 40, INSERTION_LIMIT = 32, CHUNK = 1 << 16, REVISIT = 96, DENSE_RANKS = 1024, DENSE_SHARE = 16 };
+enum { PADS = 8, AHEAD = 8, WORD = 64, SLACK = 16, UNLIMITED = 1 << 30, MOST_PERFECT = 40, INSERTION_LIMIT = 32, CHUNK = 1 << 16, REVISIT = 96, DENSE_RANKS = 1024, DENSE_SHARE = 16, LARGE_ROOM = 1 << 20, LARGE_PAGE = 1 << 21 };
 
 /* Itemsets as they are found. */
 typedef struct {
@@ -107,15 +110,35 @@ static void give_up(itemset_miner *miner, int why)
 
 /* ---- room ---- */
 
+/* A longer column. Large answers cost more in first touches of pages than in anything else, so a large column lies on large
+   pages (one touch for 512 small ones), which must not be moved about: it is taken once, far too long, and what is never
+   touched is never used. */
+static int32_t *lengthened(int32_t *column, int64_t used, int64_t room)
+{
+    size_t bytes = (size_t)room * sizeof(int32_t);
+    if (room <= LARGE_ROOM)
+        return realloc(column, bytes);
+    int32_t *longer = aligned_alloc(LARGE_PAGE, (bytes + LARGE_PAGE - 1) & ~(size_t)(LARGE_PAGE - 1));
+    if (!longer)
+        return NULL;
+#if defined(MADV_HUGEPAGE)
+    madvise(longer, bytes & ~(size_t)(LARGE_PAGE - 1), MADV_HUGEPAGE);
+#endif
+    if (used)
+        memcpy(longer, column, (size_t)used * sizeof(int32_t));
+    free(column);
+    return longer;
+}
+
 static int grow(worker *w, int64_t more)
 {
     found *out = &w->out;
     int64_t room = out->room;
     while (room < out->n + more + SLACK)
-        room = room < CHUNK ? CHUNK : room * 2;
+        room = room < CHUNK ? CHUNK : room < LARGE_ROOM ? room * 2 : room * 16;
     int32_t **columns[] = {&out->parent, &out->item, &out->support};
     for (int c = 0; c < 3; c++) {
-        int32_t *longer = realloc(*columns[c], (size_t)room * sizeof(int32_t));
+        int32_t *longer = lengthened(*columns[c], out->n, room);
         if (!longer) {
             give_up(w->miner, NO_MEMORY);
             return 0;
@@ -370,7 +393,7 @@ static int32_t count_items_of(itemset_miner *m, int64_t *where)
     if (q->indptr[0] != 0 || q->indptr[q->n] != q->nnz)
         return 1;
     for (int64_t t = 0; t < q->n; t++)
-        if (q->indptr[t + 1] < q->indptr[t]) {
+        if (q->indptr[t + 1] < q->indptr[t] || q->indptr[t + 1] > q->nnz) {
             *where = t;
             return 1;
         }
@@ -461,7 +484,7 @@ static int rank_items(itemset_miner *m)
         }
         m->start[kept] = at;
         m->wide = kept > UINT16_MAX - PADS;
-        if (kept <= DENSE_RANKS && at * DENSE_SHARE >= kept * q->n && q->n > WORD)
+        if (q->kind != KIND_PAIRS && kept <= DENSE_RANKS && at * DENSE_SHARE >= kept * q->n && q->n > WORD)
             return is_dense(m, places);
         m->occ = malloc((size_t)(at + AHEAD) * sizeof(uint32_t));
         m->rows = malloc((size_t)(at + (q->n + 1) * PADS + SLACK) * (m->wide ? 4 : 2));
@@ -534,6 +557,8 @@ void itemsets_mine(itemset_miner *miner, int32_t thread)
     worker *w = miner->workers + thread;
     if (miner->ask.kind == KIND_CLOSED || miner->ask.kind == KIND_MAXIMAL)
         DISPATCH(miner, closed_work, w);
+    else if (miner->ask.kind == KIND_PAIRS)
+        DISPATCH(miner, pairs_work, w);
     else
         DISPATCH(miner, work, w);
     atomic_fetch_add(&miner->found, w->out.n - w->told);
@@ -568,9 +593,10 @@ int64_t itemsets_take(itemset_miner *m, int32_t **parent, int32_t **item, int32_
     if (m->ask.threads > 1) {
         int64_t shared = m->ask.kind == KIND_ALL || m->ask.kind == KIND_GENERATORS ? m->n_ranks : 0;
         int64_t n = shared;
+        const int pairs = m->ask.kind == KIND_PAIRS;
         for (int32_t r = 0; r < m->n_ranks; r++)
             n += m->segments[r].last - m->segments[r].first;
-        found all = {malloc((size_t)(n + 1) * 4), malloc((size_t)(n + 1) * 4), malloc((size_t)(n + 1) * 4), n, n};
+        found all = {lengthened(NULL, 0, n + 1), lengthened(NULL, 0, n + 1), lengthened(NULL, 0, n + 1), n, n};
         if (!all.parent || !all.item || !all.support) {
             free(all.parent), free(all.item), free(all.support);
             give_up(m, NO_MEMORY);
@@ -591,7 +617,7 @@ int64_t itemsets_take(itemset_miner *m, int32_t **parent, int32_t **item, int32_
             int32_t shift = (int32_t)(at - s.first);
             for (int64_t x = 0; x < size; x++) {
                 int32_t above = from->parent[s.first + x];
-                all.parent[at + x] = above < shared ? above : above + shift;
+                all.parent[at + x] = above < shared || pairs ? above : above + shift;
             }
             memcpy(all.item + at, from->item + s.first, (size_t)size * 4);
             memcpy(all.support + at, from->support + s.first, (size_t)size * 4);

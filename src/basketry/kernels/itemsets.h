@@ -4,7 +4,8 @@
 /* What is asked of the miner. Arrays live as long as the miner. floors [n_items] (or NULL) are each item's own least count; an
    itemset's floor is the least of its items'. weights [n_items] (or NULL) are summed over an itemset and may not pass budget.
    relatives of item i stand in relatives[relative_start[i] .. relative_start[i+1]), ascending (or both NULL): no itemset
-   holds two relatives. kind: 0 all, 1 closed, 2 maximal, 3 generators' candidates. max_length 0: no limit.
+   holds two relatives. kind: 0 all, 1 closed, 2 maximal, 3 generators' candidates, 4 pairs:
+   then the columns are the lesser code, the greater, and the count. max_length 0: no limit.
    isa: 0 the best of this processor, 1 plain C, 2 AVX2, 3 AVX-512. */
 typedef struct {
     int64_t n;

@@ -21,6 +21,7 @@ ISAS: Final = ("best", "plain", "avx2", "avx512")
 
 MOST: Final = 2**31 - 2**17  # itemsets that a tree can hold
 _LARGEST: Final = 2**31 - 2
+_PAIRS: Final = 4  # after the kinds of itemsets
 _TOO_MANY: Final = 2
 _NO_MEMORY: Final = 9
 _FEW: Final = 8  # item occurrences to an itemset from which all itemsets are few
@@ -48,6 +49,11 @@ class Limits:
     budget: float = 0.0
     relatives: tuple[Int64s, Int32s] | None = None
     max_itemsets: int = MOST
+
+    @property
+    def free(self) -> bool:
+        """Whether nothing but the number of itemsets is limited."""
+        return not self.max_length and self.floors is None and self.weights is None and self.relatives is None
 
 
 def mine_itemsets(
@@ -89,6 +95,22 @@ def mine_few_itemsets(
 ) -> ItemsetTree | None:
     """All frequent itemsets as `mine_itemsets` gives them, or None as soon as there are more than `most`."""
     return _of_kind(_request(indptr, items, n_items, min_count, "all", Limits(max_itemsets=most), threads, "best"), "all")
+
+
+def mine_pairs(
+    indptr: Int64s, items: Int32s, n_items: int, *, min_count: int, threads: int = 1, isa: str = "best"
+) -> tuple[Int32s, Int32s, Int32s]:
+    """Every pair of items in at least `min_count` baskets: the lesser code, the greater, and the count, int32 [m] each.
+
+    The same walk as of all itemsets, without a tree; arguments, order and errors are those of `mine_itemsets`. Raises
+    RequestError where there are more than 2**31 - 2**17 pairs.
+    """
+    request = _request(indptr, items, n_items, min_count, "all", Limits(), threads, isa)
+    request.struct.kind = _PAIRS
+    found = _mined(request)
+    if found is None:
+        raise RequestError(f"more than {MOST:,} pairs stand in at least {min_count} baskets", "raise the floor on baskets")
+    return found.parent, found.item, found.support
 
 
 def _of_kind(request: _Request, kind: Kind) -> ItemsetTree | None:
@@ -166,7 +188,7 @@ def _check(indptr: Int64s, items: Int32s, n_items: int, limits: Limits, kind: Ki
         raise ValueError(f"0 to {_LARGEST} baskets and items can be mined, got {n} and {n_items}")
     if limits.max_length < 0 or (limits.floors is not None and len(limits.floors) and limits.floors.min() < 1):
         raise ValueError("max_length starts at 0 and floors at 1")
-    if kind != "all" and (limits.max_length or limits.floors is not None or limits.weights is not None or limits.relatives):
+    if kind != "all" and not limits.free:
         raise ValueError(f"limits go with kind 'all': which itemsets are {kind} depends on those that a limit leaves out")
     if limits.weights is not None and not (limits.weights >= 0).all():
         raise ValueError("weights are not negative")

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from basketry.kernels._kernels import ffi, lib
+from basketry.kernels.itemsets import mine_pairs
 
 Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
@@ -52,6 +53,11 @@ class Annotations:
     groups: Int32s | None = None
     partner: Int32s | None = None
     marks: Bytes | None = None
+
+    @property
+    def nothing(self) -> bool:
+        """Whether nothing is known besides the items."""
+        return self.groups is None and self.partner is None and self.marks is None
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,8 @@ def count_pairs(
     `anchors` (first, last) asks for the unordered pairs alone whose larger code lies in [first, last): the pairs of one pass
     over data too large for memory. Items are then taken in the order of their codes, so let the frequent ones have the small.
 
-    Cost: one increment a co-occurrence (about 5 ns on a 2.4 GHz core) on counters of at most 16 bytes an item and thread.
+    Cost: one increment a co-occurrence (1 to 5 ns) on counters of at most 16 bytes an item and thread; where nothing but items
+    is known, by the walk of `mine_pairs`, which does not notice a repeat of an item below `floors.count`.
     Memory: two int32 an item occurrence and 12 bytes a basket, plus the pairs that pass the floors (to twice over while they
     outgrow 2**27). Limits: 2**31 - 2 baskets and items. An interrupt takes effect after the block under way, some
     milliseconds.
@@ -109,6 +116,9 @@ def count_pairs(
     _check_arrays(indptr, items, n_items, about)
     if floors.count < 1 or floors.groups < 1 or threads < 1:
         raise ValueError(f"floors and threads start at 1, got {floors} and threads={threads}")
+    if anchors is None and floors.groups == 1 and about.nothing:
+        counted = mine_pairs(indptr, items, n_items, min_count=floors.count, threads=threads)
+        return PairCounts(*counted, _empty(), _empty())
     frequency, group_frequency = _scan(n, n_items, indptr, items, about.groups)
     kept = frequency >= floors.count
     if about.groups is not None:

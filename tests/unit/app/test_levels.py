@@ -7,7 +7,7 @@ from basketry.app.ingest import Frame, IngestRequest, ingest
 from basketry.app.mine import MineRequest, mine
 from basketry.app.notebook import Notebook
 from basketry.app.rules import RulesRequest, rules
-from basketry.core.errors import DataError, NotFound, RequestError, SourceColumns, SourceFormat, SourceMissing
+from basketry.core.errors import DataError, NotFound, RequestError, SourceFormat, SourceMissing
 
 PRODUCTS = {  # title, department, category
     "m1": ("Whole milk", "Dairy", "Milk"),
@@ -62,7 +62,9 @@ def test_a_difference_to_a_category_is_held_back(shop):
         assert (sets(m1=70).items() <= told(found.itemsets).items()) == shown
         assert sets(M=95).items() <= told(found.itemsets).items()
         assert found.found == len(found.itemsets) and found.found + found.withheld == 13
-    assert found.notes == (f"left out: {found.withheld} itemsets whose counts tell of fewer than 26 customers",)
+    alone, beside = found.notes  # {m1, m2} of 20 customers, {m2, t1} and {m2, category: Hot drinks} of 25; then {m1} and more
+    assert alone == "left out: 3 itemsets of fewer than 26 customers"
+    assert beside.startswith(f"left out: {found.withheld - 3} itemsets whose counts tell of fewer than 26 customers beside")
 
 
 def test_rules_speak_of_categories_by_name(shop):
@@ -121,6 +123,9 @@ def test_numbers_in_a_file_meet_their_parents(tmp_path):
     (tmp_path / "tree.csv").write_text("item,parent\n1,fruit\n3,fruit\n2,\n")
     request = MineRequest(str(tmp_path / "a.dat"), min_support="2", taxonomy=str(tmp_path / "tree.csv"), must_contain="2")
     assert told(mine(Notebook("nowhere"), request).itemsets) == {frozenset({"2"}): 2, frozenset({"2", "fruit"}): 2}
+    (tmp_path / "tree.csv").write_text("item,parent\n1,90\n3,90\n2,\n")
+    numbered = MineRequest(str(tmp_path / "a.dat"), min_support="2", taxonomy=str(tmp_path / "tree.csv"))
+    assert told(mine(Notebook("nowhere"), numbered).itemsets) == {frozenset({2}): 2, frozenset({90}): 2, frozenset({2, 90}): 2}
 
 
 @pytest.mark.parametrize(
@@ -132,8 +137,8 @@ def test_numbers_in_a_file_meet_their_parents(tmp_path):
             "1 of 5 items are not in the taxonomy, such as 'bread'",
         ),
         ("item,parent\nale,beer\nbeer,ale\n", DataError, "'ale' < 'beer' < 'ale'"),
-        ("item,group\nale,beer\n", SourceColumns, "no column 'parent'"),
-        ("item,parent\nale,beer,more\n", SourceFormat, "cannot be read as a table"),
+        ("item,group\nale,beer\n", DataError, "no column 'parent'"),
+        ("item,parent\nale,beer,more\n", SourceFormat, "bad.csv is no CSV file"),
     ],
 )
 def test_a_taxonomy_that_cannot_be_used(files, tmp_path, text, error, words):
@@ -145,8 +150,8 @@ def test_a_taxonomy_that_cannot_be_used(files, tmp_path, text, error, words):
 def test_requests_that_contradict_themselves(shop, files):
     baskets, tree = files
     for request, words in (
-        ({"source": baskets, "levels": "category"}, "a file of baskets has none"),
-        ({"levels": "category", "taxonomy": tree}, "a taxonomy brings its own"),
+        ({"source": baskets, "levels": "category"}, "levels are those of the shop's catalogue"),
+        ({"taxonomy": tree}, "a taxonomy file goes with a file of baskets"),
         ({"levels": "aisle"}, "no level is called 'aisle'"),
         ({"levels": ","}, "no level is named"),
         ({"surprise": 1.1}, "needs categories to compare with"),
@@ -157,6 +162,9 @@ def test_requests_that_contradict_themselves(shop, files):
                 ask(shop, kind(**request))
     with pytest.raises(RequestError, match="do not go with kind 'closed'"):
         mine(shop, MineRequest(levels="category,product", kind="closed"))
+    for asked in ({"levels": "category"}, {"taxonomy": tree}, {"surprise": 1.1}):
+        with pytest.raises(RequestError, match=f"{next(iter(asked))} does not go with by utility"):
+            mine(shop, MineRequest(by="utility", **asked))
     with pytest.raises(NotFound, match="no item is called 'category: Bread'"):
         mine(shop, MineRequest(levels="category,product", must_contain="category: Bread"))
     with pytest.raises(SourceMissing):

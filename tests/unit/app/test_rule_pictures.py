@@ -130,6 +130,26 @@ def test_no_consequent_and_no_set_of_products_fills_the_page():
     assert chosen(frame(*ways, rule("y", "z"))).height == RULES_A_SET + 1
 
 
+def test_rules_between_products_of_one_kind_come_last():
+    rules = frame(rule("a", "b", 90, 100), rule("a", "y", 30, 100), rule("ab", "y", 20, 100), rule("x", "y", 80, 90, q=0.2))
+    kinds = {"a": "tea", "b": "tea", "y": "cup"}
+    assert chosen(rules, kinds=kinds)["antecedent"].to_list() == [["a"], ["a", "b"], ["a"], ["x"]]
+    assert chosen(rules, kinds=kinds)["consequent"].to_list() == [["y"], ["y"], ["b"], ["y"]]
+    assert chosen(rules)["consequent"].to_list()[0] == ["b"]
+    nothing = {"a": None, "b": None}
+    assert chosen(rules, kinds=nothing).equals(chosen(rules))
+
+
+def test_half_of_the_rules_ask_for_several_products_where_there_are_so_many():
+    singles = [rule("abcdefgh"[i], "stuvwxyz"[i], 90 - i, 100) for i in range(8)]
+    several = [rule("ab", "stuvwxyz"[i], 20 - i, 100) for i in range(8)]
+    best = chosen(frame(*singles, *several), most=8)
+    assert best["antecedent"].list.len().to_list() == [1] * 4 + [2] * 4
+    assert best["baskets"].to_list() == [90, 89, 88, 87, 20, 19, 18, 17]
+    few = chosen(frame(*singles, *several[:2]), most=8)
+    assert few["antecedent"].list.len().to_list() == [1] * 6 + [2] * 2
+
+
 @given(st.randoms(use_true_random=False))
 @settings(deadline=None, max_examples=15)
 def test_the_order_of_the_rules_changes_nothing(dice):

@@ -1,8 +1,8 @@
-"""Itemsets and rules as files for other programs: CSV, JSON, Parquet, FIMI-like text, and PMML.
+"""Itemsets, rules and other tables as files for other programs: CSV, JSON, Parquet, FIMI-like text, and PMML.
 
-JSON is one object: `format`, `version`, `baskets`, `min_baskets`, and the rows under `itemsets` or `rules`; what is
-infinite or undefined is null. CSV joins the names of a list by `; ` and quotes what a spreadsheet would run. Every file is
-written aside and then put in its place.
+JSON is one object: `format`, `version`, facts such as `baskets`, and the rows under what they are, as `itemsets` or `rules`;
+what is infinite or undefined is null, and decimals are numbers. CSV joins the names of a list by `; ` and quotes what a
+spreadsheet would run. Every file is written aside and then put in its place.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -24,45 +25,69 @@ from basketry.kernels.trees import Int32s
 from basketry.store import durable
 
 VERSION: Final = 1
+TABLES: Final = (".csv", ".json", ".parquet")
+ITEMSETS: Final = (*TABLES, ".dat")
+RULES: Final = (*TABLES, ".pmml")
 PMML: Final = "http://www.dmg.org/PMML-4_4"
 _NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def write_itemsets(mined: MinedItemsets, path: str | Path, *, table: pl.DataFrame | None = None) -> int:
-    """Write itemsets by the ending of `path`: .csv, .json, .parquet, or .dat (numbers, then the count in brackets).
+def checked_path(out: str | Path, endings: tuple[str, ...] = TABLES) -> Path:
+    """The path, to be refused before any work is done for it. Raises RequestError where it has none of the endings."""
+    path = Path(out).expanduser()
+    if path.suffix.lower() not in endings:
+        raise RequestError(f"cannot write to {path.name}", f"let its name end in {', '.join(endings)}")
+    return path
+
+
+def write_table(rows: pl.DataFrame, out: str | Path, what: str, facts: Mapping[str, int] | None = None) -> str:
+    """Write a table of `what`, as "itemsets", by the ending of its path: .csv, .json or .parquet. Returns the path.
+
+    Raises RequestError for another ending, StorageError by the disk.
+    """
+    path = checked_path(out)
+    match path.suffix.lower():
+        case ".csv":
+            with durable.writing(path) as aside:
+                harmless(rows).write_csv(aside)
+        case ".parquet":
+            with durable.writing(path) as aside:
+                rows.write_parquet(aside)
+        case _:
+            whole = {"format": f"basketry-{what}", "version": VERSION, **(facts or {}), what: _plain(rows).to_dicts()}
+            text = json.dumps(whole, ensure_ascii=False, indent=1, allow_nan=False)
+            durable.write_file(path, text.encode(errors="strict") + b"\n")
+    return str(path)
+
+
+def write_itemsets(mined: MinedItemsets, out: str | Path, *, table: pl.DataFrame | None = None) -> int:
+    """Write itemsets by the ending of `out`: .csv, .json, .parquet, or .dat (numbers, then the count in brackets).
 
     `table`: rows of `mined.frame()`, chosen and ordered as they shall be written; all of them otherwise. Returns how many were
     written. Raises RequestError for another ending, and for .dat where items are not whole numbers; StorageError by the disk.
     """
     rows = mined.frame() if table is None else table
-    path = Path(path)
-    about = {"format": "basketry-itemsets", "version": VERSION, "baskets": mined.n_baskets, "min_baskets": mined.min_count}
-    match path.suffix.lower():
-        case ".dat":
-            durable.write_file(path, _numbers(rows))
-        case ending:
-            _write(rows, path, ending, about | {"itemsets": None}, ".csv, .json, .parquet or .dat")
+    path = checked_path(out, ITEMSETS)
+    if path.suffix.lower() == ".dat":
+        durable.write_file(path, _numbers(rows))
+    else:
+        write_table(rows, path, "itemsets", _counted(mined))
     return len(rows)
 
 
-def write_rules(rules: MinedRules, path: str | Path, *, measures: tuple[str, ...] = ()) -> int:
-    """Write rules, in their order, by the ending of `path`: .csv, .json, .parquet, or .pmml (see `pmml`).
+def write_rules(
+    rules: MinedRules, out: str | Path, *, measures: tuple[str, ...] = (), table: pl.DataFrame | None = None
+) -> int:
+    """Write rules, in their order, by the ending of `out`: .csv, .json, .parquet, or .pmml (see `pmml`).
 
-    `measures` are columns besides support, confidence and lift; PMML has its own. Returns how many were written. Raises
-    RequestError for another ending or an unknown measure; StorageError by the disk.
+    `measures` are columns besides support, confidence and lift; or give the `table`, a row a rule. PMML has columns of its own.
+    Returns how many were written. Raises RequestError for another ending or an unknown measure; StorageError by the disk.
     """
-    path = Path(path)
-    ending = path.suffix.lower()
-    if ending == ".pmml":
+    path = checked_path(out, RULES)
+    if path.suffix.lower() == ".pmml":
         durable.write_file(path, pmml(rules))
-        return len(rules)
-    about = {
-        "format": "basketry-rules",
-        "version": VERSION,
-        "baskets": rules.n_baskets,
-        "min_baskets": rules.itemsets.min_count,
-    }
-    _write(rules.frame(measures), path, ending, about | {"rules": None}, ".csv, .json, .parquet or .pmml")
+    else:
+        write_table(rules.frame(measures) if table is None else table, path, "rules", _counted(rules.itemsets))
     return len(rules)
 
 
@@ -128,22 +153,15 @@ def _writable(name: str) -> str:
     return name
 
 
-def _write(rows: pl.DataFrame, path: Path, ending: str, about: dict[str, Any], endings: str) -> None:
-    match ending:
-        case ".csv":
-            with durable.writing(path) as aside:
-                harmless(rows).write_csv(aside)
-        case ".parquet":
-            with durable.writing(path) as aside:
-                rows.write_parquet(aside)
-        case ".json":
-            finite = pl.when(pl.selectors.float().is_finite()).then(pl.selectors.float()).otherwise(None).name.keep()
-            rows = rows.with_columns(finite)
-            whole = {name: rows.to_dicts() if value is None else value for name, value in about.items()}
-            text = json.dumps(whole, ensure_ascii=False, indent=1, allow_nan=False)
-            durable.write_file(path, text.encode(errors="strict") + b"\n")
-        case _:
-            raise RequestError(f"cannot write {path.name}", f"give a path that ends in {endings}")
+def _counted(mined: MinedItemsets) -> dict[str, int]:
+    return {"baskets": mined.n_baskets, "min_baskets": mined.min_count}
+
+
+def _plain(rows: pl.DataFrame) -> pl.DataFrame:
+    """What JSON has words for."""
+    number = pl.selectors.float() | pl.selectors.decimal()
+    figures = number.cast(pl.Float64)
+    return rows.with_columns(pl.when(figures.is_finite()).then(figures).otherwise(None).name.keep())
 
 
 def _numbers(rows: pl.DataFrame) -> bytes:

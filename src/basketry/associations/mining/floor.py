@@ -1,8 +1,8 @@
-"""Which rules and itemsets may be shown: none whose counts tell of fewer customers than the privacy floor."""
+"""Which itemsets and rules may be shown: none whose counts tell of fewer customers than the privacy floor."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -22,25 +22,39 @@ if TYPE_CHECKING:
 
     Mask = npt.NDArray[np.bool_]
 
+_CELLS: Final = 1 << 21  # looked at together: bounds memory to some 50 MB
+
 
 def within_floor(
     rules: MinedRules, baskets: BasketMatrix, min_customers: int, *, taxonomy: Taxonomy | None = None, threads: int = 1
 ) -> Mask:
-    """Whether each rule's counts may be shown, mask [r]: as edges of the graph are held back, for sets of any size.
-
-    An itemset is held back where fewer than `min_customers` distinct customers bought all of it in one basket, or where the
-    counts of it and of a subset tell of a smaller group, those who bought the subset without the rest: where the difference of
-    their customers, or of their baskets, lies strictly between 0 and the floor. So is every itemset that has such a subset,
-    since the counts of both can be had from rules. A rule is held back with its itemset.
+    """Whether each rule's counts may be shown, mask [r]: a rule is held back with its itemset (see `held_back`).
 
     With the `taxonomy` by which baskets were extended, more general itemsets (`Generalizations`) are as subsets: those who
     bought dairy but no milk are a group too. What could be worked out from three counts and more is not looked for.
     """
-    lattice = rules.lattice
+    general = None if taxonomy is None else Generalizations.of(rules.lattice, rules.itemsets.names, taxonomy)
+    return ~held_back(rules.lattice, baskets, min_customers, general=general, threads=threads)[0][rules.whole]
+
+
+def held_back(
+    lattice: Lattice,
+    baskets: BasketMatrix,
+    min_customers: int,
+    *,
+    general: Generalizations | None = None,
+    threads: int = 1,
+) -> tuple[Mask, Counts]:
+    """Which itemsets of a tree with all subsets may not be shown, mask [m], and the distinct customers of each, int64 [m].
+
+    As edges of the graph are held back, for sets of any size: an itemset is where fewer than `min_customers` distinct customers
+    bought all of it in one basket, or where the counts of it and of a subset tell of a smaller group, those who bought the
+    subset without the rest: where the difference of their customers, or of their baskets, lies strictly between 0 and the
+    floor. So is every itemset that has such a subset, since the counts of both can be had from rules. What is left has all its
+    subsets.
+    """
     held, customers = _counted(lattice, baskets, threads)
-    general = None if taxonomy is None else Generalizations.of(lattice, rules.itemsets.names, taxonomy)
-    held_back = tells_of_few(lattice, (customers, held), min_customers, general) | (customers < min_customers)
-    return ~held_back[rules.whole]
+    return tells_of_few(lattice, (customers, held), min_customers, general) | (customers < min_customers), customers
 
 
 def itemsets_within_floor(
@@ -106,3 +120,36 @@ def _few_apart(nodes: Int32s, above: Int32s, tells: Mask, counts: tuple[Counts, 
         few |= (apart > 0) & (apart < floor)
     few &= above != MISSING
     return few
+
+
+def cells_tell_of_few(lattice: Lattice, n_baskets: int, floor: int) -> Mask:
+    """Whether the supports of an itemset's subsets, put together, tell of fewer than `floor` baskets, and of more than none.
+
+    For items A, B, C whose subsets are all published, n(A) - n(AB) - n(AC) + n(ABC) baskets hold A and neither B nor C: so, by
+    inclusion and exclusion, can all 2^k cells of the table of k items be had (Atzori, Bonchi, Giannotti and Pedreschi, VLDB
+    Journal 17, 2008, Anonymity preserving pattern discovery). A mask over all nodes of a tree with all subsets. A cell of a
+    subset is the sum of two cells of the whole, so an itemset with a marked subset is marked itself, and what is left has all
+    its subsets. 2^k k steps an itemset.
+    """
+    tells = np.zeros(len(lattice.depth), dtype=np.bool_)
+    for length in range(1, int(lattice.depth.max(initial=0)) + 1):
+        these = np.flatnonzero(lattice.depth == length).astype(np.int32)
+        for nodes in np.array_split(these, -(-len(these) * 2**length // _CELLS)):
+            cells = _cells(lattice, nodes, n_baskets)
+            tells[nodes] = ((cells > 0) & (cells < floor)).any(axis=1)
+    return tells
+
+
+def _cells(lattice: Lattice, nodes: npt.NDArray[np.int32], n_baskets: int) -> Counts:
+    """Baskets [k, 2^length] that hold exactly those items of the itemset whose bits are set, of nodes of one length."""
+    items = lattice.tree.flatten(nodes)[1].reshape(len(nodes), -1)
+    length = items.shape[1]
+    cells = np.full((len(nodes), 2**length), n_baskets, dtype=np.int64)
+    for subset in range(1, 2**length):
+        held = items[:, [bit for bit in range(length) if subset >> bit & 1]]
+        start = np.arange(len(nodes) + 1, dtype=np.int64) * held.shape[1]
+        cells[:, subset] = lattice.tree.support[lattice.find(start, held.ravel())]
+    for bit in range(length):
+        without = np.flatnonzero((np.arange(2**length) >> bit & 1) == 0)
+        cells[:, without] -= cells[:, without | 1 << bit]
+    return cells

@@ -20,10 +20,12 @@ from basketry.associations.mining.constraints import (
     restricted,
     satisfying,
 )
+from basketry.associations.mining.distributed import distributed_itemsets
 from basketry.associations.mining.lists import lists
 from basketry.associations.mining.names import names_from_arrays, names_to_arrays
 from basketry.associations.mining.transactions import Transactions
 from basketry.core.errors import DataError, RequestError
+from basketry.kernels.condense import condensed
 from basketry.kernels.itemsets import MOST, Limits, mine_itemsets
 from basketry.kernels.trees import KINDS, Int32s, ItemsetTree, Kind
 
@@ -70,7 +72,11 @@ class Itemsets:
             )
 
     def fit(self, transactions: Transactions, run: Run, facts: ItemFacts = _NOTHING) -> MinedItemsets:
-        """Mine them. `run.threads` changes nothing but the time. Raises RequestError past `max_itemsets` or `max_bytes`."""
+        """Mine them. Raises RequestError past `max_itemsets` or `max_bytes`.
+
+        `run.threads` changes nothing but the time. On `run.cluster` the itemsets are the same in another order of nodes; sizes,
+        sums and facts of items are pushed into the search on this machine alone, so with those it is done here.
+        """
         count = min_count(self.min_support, len(transactions))
         required = sorted(set(transactions.codes(self.must_contain)))
         only = None if self.only is None else [*transactions.codes(self.only), *required]
@@ -94,7 +100,11 @@ class Itemsets:
         alone = self.kind == "all" and bool(self.max_length) and self.max_length <= len(search.required)
         fits = limits.weights is None or limits.budget >= 0
         tree = ItemsetTree(*(np.empty(0, dtype=np.int32) for _ in range(3)))
-        if not alone and fits:
+        if run.cluster is not None and limits.free:
+            parted = (search.indptr, search.items, search.n_items)
+            everything = distributed_itemsets(run.cluster, *parted, parts=run.parts, min_count=least)
+            tree = condensed(everything, self.kind, len(search))
+        elif not alone and fits:
             tree = mine_itemsets(
                 search.indptr,
                 search.items,

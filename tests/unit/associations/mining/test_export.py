@@ -2,12 +2,13 @@
 
 import json
 import xml.etree.ElementTree as ET
+from decimal import Decimal
 
 import polars as pl
 import pytest
 
 import basketry
-from basketry.associations.mining.export import PMML, pmml, write_itemsets, write_rules
+from basketry.associations.mining.export import PMML, pmml, write_itemsets, write_rules, write_table
 from basketry.associations.mining.rules import Rules
 from basketry.core.errors import RequestError, StorageError
 from basketry.core.protocols import Run
@@ -97,6 +98,31 @@ def test_csv_holds_no_formula_and_parquet_the_very_frame(mined, rules, tmp_path)
     assert pl.read_parquet(tmp_path / "b.parquet").equals(rules.frame(("conviction",)))
 
 
+TABLE = pl.DataFrame(
+    {
+        "antecedent": [["=1+1", "tea"], ["milk"]],
+        "note": ["-x", "plain"],
+        "lift": [1.5, float("inf")],
+        "utility": [Decimal("1.25"), None],
+    }
+)
+
+
+def test_any_table_is_written_in_the_same_three_ways(tmp_path):
+    assert write_table(TABLE, str(tmp_path / "out.csv"), "things") == str(tmp_path / "out.csv")
+    lines = (tmp_path / "out.csv").read_text().splitlines()
+    assert lines == ["antecedent,note,lift,utility", "'=1+1; tea,'-x,1.5,1.25", "milk,plain,inf,"]
+    write_table(TABLE, tmp_path / "out.parquet", "things")
+    assert pl.read_parquet(tmp_path / "out.parquet").equals(TABLE)
+    write_table(TABLE, tmp_path / "out.json", "things", {"baskets": 3})
+    told = json.loads((tmp_path / "out.json").read_text())
+    assert (told["format"], told["baskets"]) == ("basketry-things", 3)
+    assert told["things"] == [
+        {"antecedent": ["=1+1", "tea"], "note": "-x", "lift": 1.5, "utility": 1.25},
+        {"antecedent": ["milk"], "note": "plain", "lift": None, "utility": None},
+    ]
+
+
 def test_numbers_go_into_a_dat_file_as_the_field_writes_them(mined, tmp_path):
     numbered = basketry.mine([[3, 1], [3]], 1)
     table = numbered.frame().sort("baskets", "length", descending=True)
@@ -109,7 +135,7 @@ def test_numbers_go_into_a_dat_file_as_the_field_writes_them(mined, tmp_path):
 
 def test_other_endings_and_folders_that_are_not_there_are_refused(mined, rules, tmp_path):
     for write, what in ((write_itemsets, mined), (write_rules, rules)):
-        with pytest.raises(RequestError, match=r"cannot write a\.xlsx"):
+        with pytest.raises(RequestError, match=r"cannot write to a\.xlsx"):
             write(what, tmp_path / "a.xlsx")
         with pytest.raises(StorageError):
             write(what, tmp_path / "nowhere" / "a.csv")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ def tree(parent, item, support):
 def rows(found):
     """The itemset of every node, in the order of the nodes."""
     indptr, items = found.flatten(np.arange(len(found.parent), dtype=np.int32))
-    return [tuple(row.tolist()) for row in np.split(items, indptr[1:-1])][: len(found.parent)]
+    return [tuple(items[a:b].tolist()) for a, b in pairwise(indptr)]
 
 
 def members(found):
