@@ -260,6 +260,17 @@ def test_mine_by_utility_ranks_by_revenue_within_the_floor(shop, tmp_path):
         assert told in run("mine", *wrong, "--by", "utility", shop=shop, status=2)
 
 
+def test_mine_keeps_itemsets_and_brings_them_up_to_date(shop, tmp_path):
+    copy = tmp_path / "shop"
+    shutil.copytree(shop, copy)
+    plain = ("mine", "--min-support", "300", "--k", "500")
+    scratch = asked(*plain, shop=copy)
+    for note in ("all baskets were mined", "0 baskets added"):
+        found = asked(*plain, "--update", shop=copy)
+        assert found["itemsets"] == scratch["itemsets"] and found["notes"][0].startswith(note)
+    assert "top does not go with update" in run(*plain, "--update", "--top", "5", shop=copy, status=2)
+
+
 def test_mine_reads_a_file_without_a_shop(tmp_path):
     (tmp_path / "a.dat").write_text("1 2 3\n1 2\n1\n")
     found = asked("mine", tmp_path / "a.dat", "--min-support", "0.6", "--kind", "closed", shop=tmp_path / "no-shop")

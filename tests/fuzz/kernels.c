@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_BASKETS = 300, MOST_ITEMS = 80, MOST_FOUND = 20000 };
+enum { MOST_BASKETS = 120, MOST_ITEMS = 40, MOST_FOUND = 5000 };
 
 typedef struct {
     const uint8_t *at, *end;

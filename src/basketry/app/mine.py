@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from basketry.app.shop import Shop
-    from basketry.associations.mining.itemsets import MinedItemsets
+    from basketry.associations.mining.itemsets import Itemsets, MinedItemsets
     from basketry.associations.mining.taxonomy import Taxonomy
     from basketry.associations.mining.transactions import Transactions
     from basketry.kernels.trees import Int32s, ItemsetTree
@@ -58,6 +58,9 @@ class MineRequest:
     k: int = field(default=20, metadata={"help": "How many to show at most."})
     order: str = field(default="baskets", metadata={"help": "Best first by baskets or by length."})
     out: str = field(default="", metadata={"help": "Write all of them to this file: .csv, .json, .parquet or .dat."})
+    update: bool = field(
+        default=False, metadata={"help": "Keep what is mined in the shop's cache, and next time mine the new baskets alone."}
+    )
     min_customers: int = field(
         default=20, metadata={"help": "Of the shop's own: itemsets of fewer distinct customers are left out."}
     )
@@ -80,34 +83,28 @@ class MineResult:
 def mine(shop: Shop, request: MineRequest) -> MineResult:
     """Find the itemsets that stand in many baskets, or bring in most: of the shop as known now, or of a file."""
     from basketry.app.associations import checked
+    from basketry.app.kept_itemsets import mine_updated, refuse_others
     from basketry.app.levels import leveled, refuse_surprise
     from basketry.app.transactions import opened_transactions
     from basketry.app.utility import mine_for_value
     from basketry.associations.mining.export import ITEMSETS, checked_path, write_itemsets
-    from basketry.associations.mining.itemsets import Itemsets
-    from basketry.kernels.trees import KINDS
 
     if request.out:
         checked_path(request.out, ITEMSETS)
     if checked(request.by, MEASURES, "measure") == "utility":
         return mine_for_value(shop, request)
     refuse_surprise(request.surprise, request.levels, request.taxonomy)
-    kind = checked(request.kind, KINDS, "kind")
     by = checked(request.order, ORDERS, "order")
+    if request.update:
+        refuse_others(request)
+    how: tuple[str, ...] = ()
     with opened_transactions(shop, request.source, request.engine) as (plain, run):
         transactions, facts, taxonomy = leveled(shop, request.source, plain, request.levels, request.taxonomy)
-        estimator = Itemsets(
-            read_support(request.min_support),
-            kind,  # type: ignore[arg-type]  # checked just above
-            k=request.top,
-            min_length=request.min_length,
-            max_length=request.max_length,
-            must_contain=_items(request.must_contain, transactions),
-            must_not_contain=_items(request.must_not_contain, transactions),
-            only=_items(request.only, transactions) or None,
-            max_itemsets=request.max_itemsets,
-        )
-        mined = estimator.fit(transactions, run, facts)
+        if request.update:
+            mined, told = mine_updated(shop, transactions, read_support(request.min_support), request.max_itemsets, run)
+            how = (told,)
+        else:
+            mined = _estimator(request, transactions).fit(transactions, run, facts)
     table, notes = published(mined.frame(), mined.tree, transactions, 0 if request.source else request.min_customers)
     if taxonomy is not None and not request.source and request.min_customers > 1:
         table, more = _apart(table, mined, transactions, request.min_customers, taxonomy)
@@ -116,7 +113,7 @@ def mine(shop: Shop, request: MineRequest) -> MineResult:
     if taxonomy is not None and request.surprise:
         table, more = _surprising(table, mined, taxonomy, request.surprise)
         notes += more
-    best = table.sort(by, "length" if by == "baskets" else "baskets", descending=[True, by == "length"], maintain_order=True)
+    best = _ordered(table, by)
     if request.out:
         write_itemsets(mined, request.out, table=best)
     shown = best.head(max(request.k, 0))
@@ -128,8 +125,36 @@ def mine(shop: Shop, request: MineRequest) -> MineResult:
         withheld=withheld,
         wrote=request.out or None,
         itemsets=shown if request.source else titled(shown, shop),
-        notes=notes,
+        notes=(*how, *notes),
     )
+
+
+def _estimator(request: MineRequest, transactions: Transactions) -> Itemsets:
+    """The estimator with the request's hyperparameters."""
+    from basketry.app.associations import checked
+    from basketry.associations.mining.itemsets import Itemsets
+    from basketry.kernels.trees import KINDS
+
+    return Itemsets(
+        read_support(request.min_support),
+        checked(request.kind, KINDS, "kind"),  # type: ignore[arg-type]  # checked right here
+        k=request.top,
+        min_length=request.min_length,
+        max_length=request.max_length,
+        must_contain=_items(request.must_contain, transactions),
+        must_not_contain=_items(request.must_not_contain, transactions),
+        only=_items(request.only, transactions) or None,
+        max_itemsets=request.max_itemsets,
+    )
+
+
+def _ordered(table: pl.DataFrame, by: str) -> pl.DataFrame:
+    """Best first; among equals by their items, so that the same itemsets stand in the same order however they were found."""
+    import polars as pl
+
+    then = "length" if by == "baskets" else "baskets"
+    named = table.with_columns(name=pl.col("itemset").cast(pl.List(pl.String)).list.join("\0"))
+    return named.sort(by, then, "name", descending=[True, by == "length", False]).drop("name")
 
 
 def _items(text: str, transactions: Transactions) -> tuple[object, ...]:

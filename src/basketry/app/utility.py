@@ -13,8 +13,18 @@ if TYPE_CHECKING:
     from basketry.core.protocols import Run
 
 NOT_BY_UTILITY: Final = (
-    *("source", "min_support", "kind", "min_length", "must_contain", "must_not_contain", "only", "order"),
-    *("levels", "taxonomy", "surprise"),
+    "source",
+    "min_support",
+    "kind",
+    "min_length",
+    "must_contain",
+    "must_not_contain",
+    "only",
+    "order",
+    "update",
+    "levels",
+    "taxonomy",
+    "surprise",
 )
 
 
