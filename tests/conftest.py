@@ -10,9 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 SPARK = "local[2]"
 ROOT = Path(__file__).parent.parent
+
+# Machines differ and are shared: how long an example takes proves nothing.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
 
 
 def absent(what: str) -> None:
