@@ -476,6 +476,12 @@ def test_categories_are_mined_with_products(shop, tmp_path):
     }
     told = asked("rules", tmp_path / "a.dat", "--min-support", "2", "--taxonomy", tmp_path / "t.csv", shop=tmp_path)
     assert told["kept"] == 6
+    few = asked(
+        *("mine", tmp_path / "a.dat", "--min-support", "2", "--taxonomy", tmp_path / "t.csv", "--surprise", "1.5"),
+        shop=tmp_path,
+    )
+    assert {tuple(sorted(row["itemset"])) for row in few["itemsets"]} == {(10,), (20,), (1, 2), (10, 20)}
+    assert few["notes"] == ["left out: 4 itemsets that their categories lead to expect"]
     assert "use --levels for a shop" in run("mine", tmp_path / "a.dat", "--levels", "category", shop=tmp_path, status=2)
     (tmp_path / "loop.csv").write_text("item,parent\n1,2\n2,1\n")
     assert "above itself" in run("mine", tmp_path / "a.dat", "--taxonomy", tmp_path / "loop.csv", shop=tmp_path, status=4)

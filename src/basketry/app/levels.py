@@ -14,6 +14,17 @@ if TYPE_CHECKING:
 
 LEVELS_HELP: Final = "Of the shop's own: levels to mix, of department, category, subcategory, product; default: products alone."
 TAXONOMY_HELP: Final = "Of a file's baskets: a CSV file with the columns item and parent, whose parents are mined too."
+SURPRISE_HELP: Final = "Of several levels: only what is so many times as frequent as categories lead to expect, as 1.1; 0: all."
+
+
+def refuse_surprise(surprise: float, levels: str, taxonomy: str) -> None:
+    """Raise RequestError for a surprise that cannot be: below 0, or where nothing is above anything."""
+    from basketry.core.errors import RequestError
+
+    if not 0 <= surprise < float("inf"):
+        raise RequestError(f"surprise is {surprise}", "give a factor such as 1.1, or 0 to keep all")
+    if surprise and not (levels or taxonomy):
+        raise RequestError(f"surprise {surprise} needs categories to compare with", "give --levels or --taxonomy too")
 
 
 def leveled(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from basketry.app.engines import HELP
-from basketry.app.levels import LEVELS_HELP, TAXONOMY_HELP
+from basketry.app.levels import LEVELS_HELP, SURPRISE_HELP, TAXONOMY_HELP
 
 if TYPE_CHECKING:
     import polars as pl
@@ -53,6 +53,7 @@ class MineRequest:
     max_itemsets: int = field(default=20_000_000, metadata={"help": "More than so many are an error that suggests a support."})
     levels: str = field(default="", metadata={"help": LEVELS_HELP})
     taxonomy: str = field(default="", metadata={"help": TAXONOMY_HELP})
+    surprise: float = field(default=0.0, metadata={"help": SURPRISE_HELP})
     engine: str = field(default="", metadata={"help": HELP})
     k: int = field(default=20, metadata={"help": "How many to show at most."})
     order: str = field(default="baskets", metadata={"help": "Best first by baskets or by length."})
@@ -83,7 +84,7 @@ def mine(shop: Shop, request: MineRequest) -> MineResult:
     """Find the itemsets that stand in many baskets, or bring in most: of the shop as known now, or of a file."""
     from basketry.app.associations import checked
     from basketry.app.kept_itemsets import mine_updated, refuse_others
-    from basketry.app.levels import leveled
+    from basketry.app.levels import leveled, refuse_surprise
     from basketry.app.transactions import opened_transactions
     from basketry.app.utility import mine_for_value
     from basketry.associations.mining.export import ITEMSETS, checked_path, write_itemsets
@@ -92,6 +93,7 @@ def mine(shop: Shop, request: MineRequest) -> MineResult:
         checked_path(request.out, ITEMSETS)
     if checked(request.by, MEASURES, "measure") == "utility":
         return mine_for_value(shop, request)
+    refuse_surprise(request.surprise, request.levels, request.taxonomy)
     by = checked(request.order, ORDERS, "order")
     if request.update:
         refuse_others(request)
@@ -107,6 +109,10 @@ def mine(shop: Shop, request: MineRequest) -> MineResult:
     if taxonomy is not None and not request.source and request.min_customers > 1:
         table, more = _apart(table, mined, transactions, request.min_customers, taxonomy)
         notes += more
+    withheld = len(mined) - len(table)
+    if taxonomy is not None and request.surprise:
+        table, more = _surprising(table, mined, taxonomy, request.surprise)
+        notes += more
     best = _ordered(table, by)
     if request.out:
         write_itemsets(mined, request.out, table=best)
@@ -116,7 +122,7 @@ def mine(shop: Shop, request: MineRequest) -> MineResult:
         min_baskets=mined.min_count,
         min_utility=None,
         found=len(table),
-        withheld=len(mined) - len(table),
+        withheld=withheld,
         wrote=request.out or None,
         itemsets=shown if request.source else titled(shown, shop),
         notes=(*how, *notes),
@@ -189,14 +195,26 @@ def published(
 def _apart(
     table: pl.DataFrame, mined: MinedItemsets, transactions: Transactions, min_customers: int, taxonomy: Taxonomy
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """The table without itemsets whose count beside a more general one's tells of a small group."""
+    """The table without itemsets whose count beside that of a subset or of a more general one tells of a small group."""
     from basketry.associations.mining.floor import itemsets_within_floor
 
     shown = itemsets_within_floor(mined, transactions.baskets, min_customers, taxonomy=taxonomy)
     safe = table.join(mined.frame().select("itemset").filter(shown), on="itemset", how="semi", maintain_order="left")
     withheld = len(table) - len(safe)
-    told = f"left out: {withheld} itemsets beside whose categories fewer than {min_customers} customers are apart"
+    told = f"left out: {withheld} itemsets whose counts tell of fewer than {min_customers} customers beside more general ones"
     return safe, (told,) if withheld else ()
+
+
+def _surprising(
+    table: pl.DataFrame, mined: MinedItemsets, taxonomy: Taxonomy, factor: float
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """The table without itemsets that are about as frequent as their categories lead to expect."""
+    from basketry.associations.mining.surprise import is_surprising
+
+    wanted = is_surprising(mined, taxonomy, factor)
+    kept = table.join(mined.frame().select("itemset").filter(wanted), on="itemset", how="semi", maintain_order="left")
+    dull = len(table) - len(kept)
+    return kept, (f"left out: {dull} itemsets that their categories lead to expect",) if dull else ()
 
 
 def titled(shown: pl.DataFrame, shop: Shop) -> pl.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,14 +46,18 @@ class Notebook(Shop):
 
         return explain(self, ExplainRequest(product, other, language))
 
-    def mine(self, min_support: int | float = 0.01, *, kind: str = "all", min_customers: int = 20) -> pl.DataFrame:
+    def mine(
+        self, min_support: int | float = 0.01, *, kind: str = "all", levels: Sequence[str] = (), min_customers: int = 20
+    ) -> pl.DataFrame:
         """Itemsets of the shop's own baskets, in most of them first, of at least `min_customers` distinct customers.
 
-        For baskets from elsewhere use `basketry.mine`.
+        `levels`: which of department, category, subcategory and product to mine together; none: products alone. For baskets
+        from elsewhere use `basketry.mine`.
         """
         from basketry.app.mine import EVERYTHING, MineRequest, mine
 
-        request = MineRequest(min_support=repr(min_support), kind=kind, k=EVERYTHING, min_customers=min_customers)
+        named = ",".join(levels)
+        request = MineRequest(min_support=repr(min_support), kind=kind, levels=named, k=EVERYTHING, min_customers=min_customers)
         return mine(self, request).itemsets
 
     def rules(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from basketry.app.levels import LEVELS_HELP, TAXONOMY_HELP
+from basketry.app.levels import LEVELS_HELP, SURPRISE_HELP, TAXONOMY_HELP
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,6 +38,7 @@ class RulesRequest:
     max_consequent: int = field(default=1, metadata={"help": "Most items of Y in X => Y; 0: any number."})
     levels: str = field(default="", metadata={"help": LEVELS_HELP})
     taxonomy: str = field(default="", metadata={"help": TAXONOMY_HELP})
+    surprise: float = field(default=0.0, metadata={"help": SURPRISE_HELP})
     where: str = field(default="", metadata={"help": "Bounds on any measure, as lift>=1.2,baskets>=30,q<=0.05."})
     redundancy: str = field(
         default=NO_REDUNDANCY,
@@ -72,7 +73,7 @@ class RulesResult:
 def rules(shop: Shop, request: RulesRequest) -> RulesResult:
     """Find association rules: products that foretell others in a basket; with any measure, filter and order."""
     from basketry.app.associations import LANGUAGES, checked
-    from basketry.app.levels import leveled
+    from basketry.app.levels import leveled, refuse_surprise
     from basketry.app.mine import read_support
     from basketry.app.transactions import load_transactions
     from basketry.associations.mining.export import RULES, checked_path, write_rules
@@ -92,6 +93,7 @@ def rules(shop: Shop, request: RulesRequest) -> RulesResult:
         checked_path(request.out, (*RULES, PAGE))
     if request.min_customers < 1:
         raise RequestError(f"min_customers is {request.min_customers}", "give a whole number from 1 up")
+    refuse_surprise(request.surprise, request.levels, request.taxonomy)
     estimator = Rules(request.min_confidence, request.max_antecedent, request.max_consequent)
     support = read_support(request.min_support)
     plain = load_transactions(shop, request.source)
@@ -146,6 +148,7 @@ def _chosen(
     from basketry.associations.mining.floor import within_floor
     from basketry.associations.mining.redundancy import worth_keeping
     from basketry.associations.mining.rules import canonical
+    from basketry.associations.mining.surprise import is_surprising
 
     rows = np.arange(len(found))
     for name, sign, bound in bounds:
@@ -154,6 +157,8 @@ def _chosen(
     notes = []
     if request.redundancy != NO_REDUNDANCY:
         rows = rows[worth_keeping(found.take(rows), request.redundancy)]
+    if request.surprise and taxonomy is not None:
+        rows = rows[is_surprising(found, taxonomy, request.surprise)[rows]]
     if own is not None and request.min_customers > 1:
         allowed = within_floor(found.take(rows), own.baskets, request.min_customers, taxonomy=taxonomy)
         if not allowed.all():

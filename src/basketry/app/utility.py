@@ -22,6 +22,9 @@ NOT_BY_UTILITY: Final = (
     "only",
     "order",
     "update",
+    "levels",
+    "taxonomy",
+    "surprise",
 )
 
 

@@ -65,15 +65,10 @@ class Generalizations:
     def raised(self, rows: Int32s) -> tuple[Int64s, Int32s, Int32s]:
         """Every itemset of the tree that is a row with one item raised by one step: number of the row, new row, and node.
 
-        Not where another item of the row is below the ancestor too: without the raised item it says the same.
+        Where another item of the row is below the ancestor too there is none: without the raised item it would say the same.
         """
-        place, end = self.forest.place, self.forest.end
         above = self.forest.parent[rows]
-        fits = above >= 0
-        before, behind = place[rows[:, :-1]], place[rows[:, 1:]]
-        fits[:, 1:] &= before < place[above[:, 1:]]
-        fits[:, :-1] &= behind > end[above[:, :-1]]
-        which, column = np.nonzero(fits)
+        which, column = np.nonzero(above >= 0)
         new = rows[which]
         new[np.arange(len(which)), column] = above[which, column]
         start = np.arange(len(which) + 1, dtype=np.int64) * rows.shape[1]

@@ -131,7 +131,7 @@ class Taxonomy:
 
         The items are those of `transactions` and what is above them. Codes run through the taxonomy depth first, so an
         ancestor's code is below those of its descendants; whole numbers become text where the taxonomy's names are text.
-        Customers and days stay. Memory: some 20 bytes an occurrence and ancestor; a million lines under three levels take some
+        Customers and days stay. Memory: some 40 bytes an occurrence and ancestor; a million lines under three levels take some
         tenths of a second. Raises DataError for items that the taxonomy does not have, naming some.
         """
         numbers = self._numbers(transactions.names)

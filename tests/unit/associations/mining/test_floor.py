@@ -152,3 +152,12 @@ def test_those_who_buy_dairy_but_no_milk_are_a_group():
     assert within_floor(rules, transactions.baskets, 20).all()
     kept = rules.take(within_floor(rules, transactions.baskets, 20, taxonomy=taxonomy)).frame()
     assert set(kept["antecedent"].list.first()) == {"bread", "dairy"} and len(kept) == 2
+
+
+def test_a_level_that_is_left_out_hides_nothing_above_it():
+    """As before, but milk is drinks below dairy, and drinks are not mined."""
+    taxonomy = Taxonomy.from_parents(parents({"milk": "drinks", "drinks": "dairy", "cheese": "dairy", "dairy": None}))
+    transactions, facts = taxonomy.extended(Transactions.from_lists([["milk"]] * 25 + [["cheese"]] * 5))
+    mined = Itemsets(20, must_not_contain=("drinks",)).fit(transactions, Run(), facts)
+    shown = itemsets_within_floor(mined, transactions.baskets, 20, taxonomy=taxonomy)
+    assert dict(zip(mined.frame()["itemset"].list.first(), shown.tolist(), strict=True)) == {"dairy": True, "milk": False}

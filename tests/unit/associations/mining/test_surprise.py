@@ -135,6 +135,20 @@ def test_the_example_of_srikant_and_agrawal():
     assert sorted(again["antecedent"].list.first()) == ["Clothes", "Jackets", "Parkas"]
 
 
+def test_only_the_nearest_ancestor_counts_also_where_another_way_leads_past_it():
+    """R = 0.5, as no ancestor but the nearest can decide otherwise from 1 up. Every item in 30 baskets, {P, Q} in 32.
+
+    {P, z} is in 9 of 16 that are expected, so it is interesting; {y, Q} in 7 of 16, so it is not, and {y, z} is compared with
+    {P, Q} by this way: 3 of 8 are not enough. But {P, z} is nearer to it than {P, Q}, and 3 of 4.5 are.
+    """
+    taxonomy = Taxonomy.from_parents(pl.DataFrame({"item": ["y", "u", "z", "v"], "parent": ["P", "P", "Q", "Q"]}))
+    pairs = {"yz": 3, "uz": 6, "yv": 4, "uv": 19}
+    rows = [list(pair) for pair, times in (pairs | {"y": 23, "u": 5, "z": 21, "v": 7}).items() for _ in range(times)]
+    mined = mined_with(taxonomy, rows, 3)
+    left = {frozenset(each) for each in surprising(mined, taxonomy, 0.5).frame()["itemset"] if len(each) == 2}
+    assert left == set(map(frozenset, ("PQ", "Pz", "uQ", "yz", "uv", "Pv")))
+
+
 def test_a_tie_with_the_factor_is_settled_in_whole_numbers():
     """1.1 times 30 x 15/45 is 11: 11 baskets are enough, though not in floating point."""
     taxonomy = Taxonomy.from_parents(pl.DataFrame({"item": ["a", "b", "x"], "parent": ["A", "A", None]}))
