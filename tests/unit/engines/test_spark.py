@@ -335,7 +335,10 @@ from pyspark import SparkContext
 inodes = set()
 for pid in os.listdir("/proc"):
     try:
-        if pid.isdigit() and (pid == str(os.getpid()) or b"SparkSubmit" in Path(f"/proc/{pid}/cmdline").read_bytes()):
+        if not pid.isdigit():
+            continue
+        parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]  # others' Spark is none of ours
+        if str(os.getpid()) in (pid, parent):
             inodes |= {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
     except OSError:
         pass
