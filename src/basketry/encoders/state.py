@@ -1,0 +1,115 @@
+"""A text encoder as data: arrays, settings and the files of its tokeniser. What adapting and compressing take and give.
+
+```
+FOLDER/encoder.json        family, settings, history, and the sha256 of every other file
+FOLDER/state.safetensors   the arrays
+FOLDER/tokenizer.json      or sp.model: the tokeniser's own file, byte for byte
+```
+
+Nothing in a folder runs when it is read, and no file is parsed before its sha256 was compared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, get_args
+
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from basketry.core.errors import EncoderError
+from basketry.core.protocols import Scalar
+from basketry.store import durable
+
+if TYPE_CHECKING:
+    from basketry.core.protocols import Arrays
+
+Family = Literal["ngram", "transformer", "static"]
+FAMILIES: Final[tuple[Family, ...]] = get_args(Family)
+CARD: Final = "encoder.json"
+ARRAYS: Final = "state.safetensors"
+_FORMAT: Final = 1
+_AGAIN: Final = "write the model again, or take it from a copy"
+
+
+@dataclass(frozen=True, eq=False)
+class EncoderState:
+    """A text encoder, whole: equal `digest`, equal vectors.
+
+    `family` says which network reads the arrays: `ngram` (encoders/ngram), `transformer` (encoders/transformer) or `static`
+    (encoders/static), each of which documents its names and shapes. `settings` are what the arrays cannot say (tokens read,
+    pooling). `files` is the tokeniser. `history` tells, one entry a step, where the weights come from and what was done to
+    them and measured; it is no part of the digest.
+    """
+
+    family: Family
+    arrays: Arrays
+    settings: Mapping[str, Scalar]
+    files: Mapping[str, bytes]
+    history: tuple[Mapping[str, Any], ...] = field(default=())
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 over family, settings, arrays and tokeniser, in hexadecimal."""
+        digest = hashlib.sha256(f"{self.family}\0{json.dumps(dict(self.settings), sort_keys=True)}\n".encode())
+        for name in sorted(self.arrays):
+            array = self.arrays[name]
+            digest.update(f"{name}\0{array.dtype.str}\0{array.shape}\n".encode())
+            digest.update(array.tobytes())
+        for name in sorted(self.files):
+            digest.update(f"{name}\0{hashlib.sha256(self.files[name]).hexdigest()}\n".encode())
+        return digest.hexdigest()
+
+    @property
+    def bytes(self) -> int:
+        """Size of arrays and tokeniser."""
+        return sum(array.nbytes for array in self.arrays.values()) + sum(map(len, self.files.values()))
+
+    def with_step(self, entry: Mapping[str, Any]) -> Self:
+        """The same encoder with one more entry in its history: plain JSON, its key `verb` saying what was done."""
+        return replace(self, history=(*self.history, entry))
+
+
+def write_state(folder: Path, state: EncoderState) -> None:
+    """Put `state` into `folder` (made if need be), each file durably and atomically, the card last. Raises StorageError."""
+    durable.make_folder(folder)
+    contents = {ARRAYS: save(dict(state.arrays)), **state.files}
+    for name, content in contents.items():
+        durable.write_file(folder / name, content)
+    card = {
+        "format": _FORMAT,
+        "family": state.family,
+        "settings": dict(state.settings),
+        "history": [dict(entry) for entry in state.history],
+        "files": {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
+    }
+    durable.write_file(folder / CARD, json.dumps(card, indent=1, ensure_ascii=False, sort_keys=True).encode())
+
+
+def read_state(folder: Path) -> EncoderState:
+    """The encoder in `folder`. Raises EncoderError if a file is missing, differs from its sha256, or cannot be understood."""
+    try:
+        card = json.loads((folder / CARD).read_bytes())
+        if card["format"] != _FORMAT or card["family"] not in FAMILIES:
+            raise EncoderError(f"{folder} is of format {card['format']}, family {card['family']!r}", "use a newer Basketry")
+        contents = {name: _proved(folder, name, sha256) for name, sha256 in card["files"].items()}
+        arrays = load(contents.pop(ARRAYS))
+        return EncoderState(card["family"], arrays, card["settings"], contents, tuple(card["history"]))
+    except OSError as error:
+        raise EncoderError(f"cannot read the model in {folder}: {error.strerror}: {error.filename}", _AGAIN) from error
+    except (ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        raise EncoderError(f"the model in {folder} is damaged: {error!r}", _AGAIN) from error
+
+
+def _proved(folder: Path, name: str, sha256: str) -> bytes:
+    if Path(name).name != name or name.startswith("."):
+        raise EncoderError(f"the model in {folder} names a file {name!r}", _AGAIN)
+    content = (folder / name).read_bytes()
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise EncoderError(f"{folder / name} differs from the sha256 on its card", _AGAIN)
+    return content
