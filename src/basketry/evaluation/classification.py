@@ -89,7 +89,8 @@ def _scores(table: Floats) -> tuple[Floats, Floats, Floats]:
 def best_threshold(score: Floats, happened: npt.NDArray[np.bool_]) -> float:
     """The threshold t at which calling `score >= t` a yes has the largest F1, half-way to the next score below.
 
-    Of equal ones the highest. Choose it on validation cases, never on those it is measured on. Raises RequestError if nothing happened.
+    Of equal ones the highest. Choose it on validation cases, never on those it is measured on.
+    Raises RequestError if nothing happened.
     """
     if not happened.any():
         raise RequestError("no case happened, so no threshold tells those that did", "give cases of both kinds")
