@@ -13,7 +13,7 @@ import numpy as np
 from basketry.core.errors import EncoderError
 from basketry.core.protocols import Run
 from basketry.encoders.documents import distinct
-from basketry.encoders.ngram_network import DIM, NgramNetwork
+from basketry.encoders.ngram.network import DIM, NgramNetwork
 from basketry.encoders.weights import WEIGHTS, verified
 
 if TYPE_CHECKING:

