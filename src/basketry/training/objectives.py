@@ -51,7 +51,7 @@ class Classification(nn.Module):
 
     `weights` [classes] multiply each example's loss (`class_weights`); `smoothing` in [0, 1) spreads that share of the target
     over all classes; `dropout` falls on the vector. `consistency` > 0 runs each batch twice under different dropout and adds
-    that many times the symmetric Kullback-Leibler divergence between the two answers (Liang et al., R-Drop, NeurIPS 2021): twice
+    that many times the symmetric Kullback-Leibler divergence of the two answers (Liang et al., R-Drop, NeurIPS 2021): twice
     the time, and of no effect unless something drops out.
     """
 
