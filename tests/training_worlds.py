@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -109,3 +110,19 @@ CASES = {
     "shards, accumulated, in chunks": Case(replace(_PLAN, shard=True, accumulate=3), chunk=2),
     "bf16 copies": Case(replace(_PLAN, precision="bf16")),
 }
+
+
+def train_dropping(folder: Path | None, before: Callable[[], None] = lambda: None) -> tuple[TrainedHistory, nn.Module]:
+    """24 steps with dropout, validation and checkpoints every 3 steps; `before` is called in each step's forward pass."""
+    module = small_network(dropout=0.3)
+
+    def objective(called: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+        before()
+        return squared(called, batch)
+
+    def validate(called: nn.Module) -> float:
+        return -float(squared(called, Line().batch(np.arange(64))))
+
+    plan = TrainingPlan(learning_rate=0.02, epochs=6, batch_size=16, checkpoint_steps=3)
+    history = train(module, objective, Line(), plan, Run(seed=4, threads=1), validate=validate, folder=folder)
+    return history, module
