@@ -40,6 +40,15 @@ def encoder_of(state: EncoderState, run: Run, runtime: str = AUTO) -> Encoder:
     return _ENCODERS[state.family](state, run, runtime)
 
 
+def runtimes_of(state: EncoderState) -> tuple[str, ...]:
+    """The names that `encoder_of` takes for this state, the default first; some may not be installed."""
+    if state.family != "transformer":
+        return (AUTO,)
+    from basketry.encoders.transformer.runtimes import RUNTIMES
+
+    return tuple(RUNTIMES)
+
+
 def network_of(state: EncoderState) -> nn.Module:
     """The state as a torch module for training: forward(ids, mask) -> unit vectors [n, dim]; `arrays()` gives it back."""
     return _NETWORKS[state.family](state)
