@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from basketry.core.errors import EncoderError
-from basketry.encoders.state import EncoderState, read_state
+from basketry.encoders.state import EncoderState, read_state, write_state
 from basketry.encoders.weights import WEIGHTS
+from basketry.store import durable
 
 if TYPE_CHECKING:
     from torch import nn
@@ -48,6 +50,32 @@ def tokeniser_of(state: EncoderState) -> Tokenise:
     return _TOKENISERS[state.family](state)
 
 
+def dim_of(state: EncoderState) -> int:
+    """Length of the state's vectors, read off its arrays."""
+    if "project.weight" in state.arrays:
+        return len(state.arrays["project.weight"])
+    return int(state.arrays[_LAST_ARRAY[state.family]].shape[1])
+
+
+def export_state(state: EncoderState, folder: Path) -> tuple[str, ...]:
+    """Write the state into `folder` and name the files: as ONNX with its tokeniser where it is a transformer, else as it is.
+
+    What is exported as ONNX takes input_ids and attention_mask and gives sentence_embedding; operators are those of the ONNX
+    standard. It is read back by `onnx:FOLDER`.
+    """
+    if state.family != "transformer":
+        write_state(folder, state)
+        return tuple(sorted(each.name for each in folder.iterdir()))
+    from basketry.encoders.transformer.onnx_graph import onnx_bytes
+
+    length = json.dumps({"max_seq_length": state.settings["max_tokens"]}).encode()
+    files = {"model.onnx": onnx_bytes(state), "sentence_bert_config.json": length, **state.files}
+    durable.make_folder(folder)
+    for name, content in files.items():
+        durable.write_file(folder / name, content)
+    return tuple(sorted(files))
+
+
 def _universal(_: str) -> EncoderState:
     from basketry.encoders.universal import state_of_universal
 
@@ -78,8 +106,8 @@ def _transformer(state: EncoderState, run: Run, runtime: str) -> Encoder:
     chosen = DEFAULT if runtime == AUTO else runtime
     if chosen not in RUNTIMES:
         raise EncoderError(f"no runtime is called {runtime!r}", f"use auto, {', '.join(RUNTIMES)}")
-    forward = RUNTIMES[chosen](state, run.threads)
-    return BatchedEncoder(f"transformer@{state.digest[:16]}", tokeniser(state), forward, run.threads)
+    name = f"transformer@{state.digest[:16]}" + ("" if chosen == DEFAULT else f"/{chosen}")
+    return BatchedEncoder(name, tokeniser(state), RUNTIMES[chosen](state, run.threads), run.threads)
 
 
 def _transformer_network(state: EncoderState) -> nn.Module:
@@ -114,6 +142,11 @@ def _ngram_tokeniser(state: EncoderState) -> Tokenise:
     return tokeniser(state)
 
 
+_LAST_ARRAY: Final = {
+    "ngram": "d3",
+    "transformer": "embeddings.word",
+    "static": "vectors",
+}  # its columns are those of the vector
 _BY_FOLDER: Final = {"model", "sentence"}
 _STATES: Final[dict[str, Callable[[str], EncoderState]]] = {
     "universal": _universal,
