@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from basketry.core.errors import EncoderError
-from basketry.encoders.state import EncoderState, read_state
+from basketry.encoders.state import EncoderState, read_state, write_state
 from basketry.encoders.weights import WEIGHTS
+from basketry.store import durable
 
 if TYPE_CHECKING:
     from torch import nn
@@ -38,6 +40,15 @@ def encoder_of(state: EncoderState, run: Run, runtime: str = AUTO) -> Encoder:
     return _ENCODERS[state.family](state, run, runtime)
 
 
+def runtimes_of(state: EncoderState) -> tuple[str, ...]:
+    """The names that `encoder_of` takes for this state, the default first; some may not be installed."""
+    if state.family != "transformer":
+        return (AUTO,)
+    from basketry.encoders.transformer.runtimes import RUNTIMES
+
+    return tuple(RUNTIMES)
+
+
 def network_of(state: EncoderState) -> nn.Module:
     """The state as a torch module for training: forward(ids, mask) -> unit vectors [n, dim]; `arrays()` gives it back."""
     return _NETWORKS[state.family](state)
@@ -46,6 +57,38 @@ def network_of(state: EncoderState) -> nn.Module:
 def tokeniser_of(state: EncoderState) -> Tokenise:
     """Texts to token ids, special tokens among them, cut at the settings' `max_tokens`."""
     return _TOKENISERS[state.family](state)
+
+
+def dim_of(state: EncoderState) -> int:
+    """Length of the state's vectors, read off its arrays."""
+    if "project.weight" in state.arrays:
+        return len(state.arrays["project.weight"])
+    return int(state.arrays[_LAST_ARRAY[state.family]].shape[1])
+
+
+def export_state(state: EncoderState, folder: Path) -> tuple[str, ...]:
+    """Write the state into `folder` and name the files: as ONNX with its tokeniser where it is a transformer, else as it is.
+
+    What is exported as ONNX takes input_ids and attention_mask and gives sentence_embedding; operators are those of the ONNX
+    standard. It is read back by `onnx:FOLDER`.
+    """
+    if state.family != "transformer":
+        write_state(folder, state)
+        return tuple(sorted(each.name for each in folder.iterdir()))
+    from basketry.encoders.transformer.onnx_graph import onnx_bytes
+
+    length = json.dumps({"max_seq_length": state.settings["max_tokens"]}).encode()
+    files = {"model.onnx": onnx_bytes(state), "sentence_bert_config.json": length, **state.files}
+    durable.make_folder(folder)
+    for name, content in files.items():
+        durable.write_file(folder / name, content)
+    return tuple(sorted(files))
+
+
+def _universal(_: str) -> EncoderState:
+    from basketry.encoders.universal import state_of_universal
+
+    return state_of_universal()
 
 
 def _minilm(_: str) -> EncoderState:
@@ -72,8 +115,8 @@ def _transformer(state: EncoderState, run: Run, runtime: str) -> Encoder:
     chosen = DEFAULT if runtime == AUTO else runtime
     if chosen not in RUNTIMES:
         raise EncoderError(f"no runtime is called {runtime!r}", f"use auto, {', '.join(RUNTIMES)}")
-    forward = RUNTIMES[chosen](state, run.threads)
-    return BatchedEncoder(f"transformer@{state.digest[:16]}", tokeniser(state), forward, run.threads)
+    name = f"transformer@{state.digest[:16]}" + ("" if chosen == DEFAULT else f"/{chosen}")
+    return BatchedEncoder(name, tokeniser(state), RUNTIMES[chosen](state, run.threads), run.threads)
 
 
 def _transformer_network(state: EncoderState) -> nn.Module:
@@ -88,12 +131,44 @@ def _transformer_tokeniser(state: EncoderState) -> Tokenise:
     return tokeniser(state)
 
 
+def _ngram(state: EncoderState, run: Run, runtime: str) -> Encoder:
+    from basketry.encoders.ngram.encoder import NgramEncoder
+
+    if runtime not in (AUTO, "numpy"):
+        raise EncoderError(f"an n-gram network does not run on {runtime}", "use auto")
+    return NgramEncoder.from_state(state, run)
+
+
+def _ngram_network(state: EncoderState) -> nn.Module:
+    from basketry.encoders.ngram.torch_network import NgramModule
+
+    return NgramModule(state.arrays)
+
+
+def _ngram_tokeniser(state: EncoderState) -> Tokenise:
+    from basketry.encoders.ngram.encoder import tokeniser
+
+    return tokeniser(state)
+
+
+_LAST_ARRAY: Final = {
+    "ngram": "d3",
+    "transformer": "embeddings.word",
+    "static": "vectors",
+}  # its columns are those of the vector
 _BY_FOLDER: Final = {"model", "sentence"}
 _STATES: Final[dict[str, Callable[[str], EncoderState]]] = {
+    "universal": _universal,
     "minilm": _minilm,
     "model": lambda folder: read_state(Path(folder)),
     "sentence": _sentence,
 }
-_ENCODERS: Final[dict[str, Callable[[EncoderState, Run, str], Encoder]]] = {"transformer": _transformer}
-_NETWORKS: Final[dict[str, Callable[[EncoderState], nn.Module]]] = {"transformer": _transformer_network}
-_TOKENISERS: Final[dict[str, Callable[[EncoderState], Tokenise]]] = {"transformer": _transformer_tokeniser}
+_ENCODERS: Final[dict[str, Callable[[EncoderState, Run, str], Encoder]]] = {"ngram": _ngram, "transformer": _transformer}
+_NETWORKS: Final[dict[str, Callable[[EncoderState], nn.Module]]] = {
+    "ngram": _ngram_network,
+    "transformer": _transformer_network,
+}
+_TOKENISERS: Final[dict[str, Callable[[EncoderState], Tokenise]]] = {
+    "ngram": _ngram_tokeniser,
+    "transformer": _transformer_tokeniser,
+}

@@ -82,7 +82,7 @@ class _Graph:
         from onnx import numpy_helper
 
         if name not in self._known:
-            self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+            self.constants.append(numpy_helper.from_array(np.array(array, order="C"), name))
             self._known[name] = name
         return name
 
