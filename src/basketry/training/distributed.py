@@ -2,7 +2,7 @@
 
 Started by `torchrun`, every process runs the same program. The global batch is split over them, each computes the mean loss of
 its part, and the gradients are averaged: the step is the one a single process would take. Only the first process may write
-files or print.
+files or print (`core/processes.py`).
 """
 
 from __future__ import annotations
@@ -53,11 +53,6 @@ class Ranks:
         carried = torch.tensor([value], dtype=torch.float64, device=self.device)
         dist.broadcast(carried, src=0)
         return float(carried.item())
-
-
-def first() -> bool:
-    """Whether this process may write and print: it is alone, or the first under torchrun."""
-    return int(os.environ.get("RANK", "0")) == 0
 
 
 @contextmanager
