@@ -164,7 +164,8 @@ class Spread:
         else:
             from torch.nn.parallel import DistributedDataParallel
 
-            self._copies = self.called = DistributedDataParallel(plain)
+            # Buffers are equal everywhere and change equally, if at all: sending them each step would be in vain.
+            self._copies = self.called = DistributedDataParallel(plain, broadcast_buffers=False)
 
     def micro(self, last: bool) -> AbstractContextManager[None]:
         """Around one micro-batch: the copies exchange gradients after the last one only."""
