@@ -36,7 +36,7 @@ _KNOWN: Final = {"GIF": b"GIF8", "TIFF": b"II*\0", "BMP": b"BM", "PDF": b"%PDF",
 
 @dataclass(frozen=True)
 class Cut:
-    """How an image becomes a rectangle: `resize` to (short side,) or (width, height), then `crop` (width, height) of its middle.
+    """From image to rectangle: `resize` to (short side,) or (width, height), then `crop` (width, height) of its middle.
 
     `resample` is Pillow's number: 0 nearest, 1 Lanczos, 2 bilinear, 3 bicubic, 4 box, 5 Hamming.
     """
@@ -183,4 +183,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _fate(status: int | None, error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return str(error)
-    return {-24: f"more than {child.SECONDS} s of processor time", -9: "killed", -11: "a crash"}.get(status or 0, f"status {status}")
+    return {-24: f"more than {child.SECONDS} s of processor time", -9: "killed", -11: "a crash"}.get(
+        status or 0, f"status {status}"
+    )
