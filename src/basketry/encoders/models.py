@@ -40,6 +40,15 @@ def encoder_of(state: EncoderState, run: Run, runtime: str = AUTO) -> Encoder:
     return _ENCODERS[state.family](state, run, runtime)
 
 
+def runtimes_of(state: EncoderState) -> tuple[str, ...]:
+    """The names that `encoder_of` takes for this state, the default first; some may not be installed."""
+    if state.family != "transformer":
+        return (AUTO,)
+    from basketry.encoders.transformer.runtimes import RUNTIMES
+
+    return tuple(RUNTIMES)
+
+
 def network_of(state: EncoderState) -> nn.Module:
     """The state as a torch module for training: forward(ids, mask) -> unit vectors [n, dim]; `arrays()` gives it back."""
     return _NETWORKS[state.family](state)
@@ -74,6 +83,12 @@ def export_state(state: EncoderState, folder: Path) -> tuple[str, ...]:
     for name, content in files.items():
         durable.write_file(folder / name, content)
     return tuple(sorted(files))
+
+
+def _universal(_: str) -> EncoderState:
+    from basketry.encoders.universal import state_of_universal
+
+    return state_of_universal()
 
 
 def _minilm(_: str) -> EncoderState:
@@ -116,6 +131,26 @@ def _transformer_tokeniser(state: EncoderState) -> Tokenise:
     return tokeniser(state)
 
 
+def _ngram(state: EncoderState, run: Run, runtime: str) -> Encoder:
+    from basketry.encoders.ngram.encoder import NgramEncoder
+
+    if runtime not in (AUTO, "numpy"):
+        raise EncoderError(f"an n-gram network does not run on {runtime}", "use auto")
+    return NgramEncoder.from_state(state, run)
+
+
+def _ngram_network(state: EncoderState) -> nn.Module:
+    from basketry.encoders.ngram.torch_network import NgramModule
+
+    return NgramModule(state.arrays)
+
+
+def _ngram_tokeniser(state: EncoderState) -> Tokenise:
+    from basketry.encoders.ngram.encoder import tokeniser
+
+    return tokeniser(state)
+
+
 _LAST_ARRAY: Final = {
     "ngram": "d3",
     "transformer": "embeddings.word",
@@ -123,10 +158,17 @@ _LAST_ARRAY: Final = {
 }  # its columns are those of the vector
 _BY_FOLDER: Final = {"model", "sentence"}
 _STATES: Final[dict[str, Callable[[str], EncoderState]]] = {
+    "universal": _universal,
     "minilm": _minilm,
     "model": lambda folder: read_state(Path(folder)),
     "sentence": _sentence,
 }
-_ENCODERS: Final[dict[str, Callable[[EncoderState, Run, str], Encoder]]] = {"transformer": _transformer}
-_NETWORKS: Final[dict[str, Callable[[EncoderState], nn.Module]]] = {"transformer": _transformer_network}
-_TOKENISERS: Final[dict[str, Callable[[EncoderState], Tokenise]]] = {"transformer": _transformer_tokeniser}
+_ENCODERS: Final[dict[str, Callable[[EncoderState, Run, str], Encoder]]] = {"ngram": _ngram, "transformer": _transformer}
+_NETWORKS: Final[dict[str, Callable[[EncoderState], nn.Module]]] = {
+    "ngram": _ngram_network,
+    "transformer": _transformer_network,
+}
+_TOKENISERS: Final[dict[str, Callable[[EncoderState], Tokenise]]] = {
+    "ngram": _ngram_tokeniser,
+    "transformer": _transformer_tokeniser,
+}

@@ -156,9 +156,11 @@ class Spread:
         return nullcontext() if last or self._copies is None else self._copies.no_sync()
 
     def weights(self) -> dict[str, Tensor]:
-        """The trained parameters and all buffers, whole, as copies on the CPU. All processes must call it."""
-        trained = ((name, weight) for name, weight in self.parts.named_parameters() if weight.requires_grad)
-        return {name: whole(tensor) for names in (trained, self.parts.named_buffers()) for name, tensor in names}
+        """The trained parameters and the persistent buffers, whole, as copies on the CPU. All processes must call it."""
+        kept = self.parts.state_dict().keys()
+        buffers = {name: buffer for name, buffer in self.parts.named_buffers() if name in kept}
+        trained = {name: weight for name, weight in self.parts.named_parameters() if weight.requires_grad}
+        return {name: whole(tensor) for name, tensor in (trained | buffers).items()}
 
     def restore(self, weights: dict[str, Tensor]) -> None:
         """Put what `weights` gave back in its place. All processes must call it, with equal weights."""

@@ -55,7 +55,7 @@ class Examples(Protocol):
 class Stepped(Protocol):
     """A module that has something to do after each step, while the gradients are still there (AdaLoRA moves its ranks).
 
-    What it remembers from step to step belongs in buffers: those are in the checkpoints.
+    What it remembers from step to step belongs in persistent buffers: those are in the checkpoints.
     """
 
     def after_step(self, step: int, steps: int) -> None:

@@ -1,1 +1,1 @@
-"""The default encoder's network, as data (`state.py`), on numpy (`network.py`, `encoder.py`) and in torch (`torch_network.py`)."""
+"""The default encoder's network: on numpy to serve (`network`, `encoder`), in torch to train (`torch_network`)."""

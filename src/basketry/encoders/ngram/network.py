@@ -23,12 +23,16 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float32]
     Codes = npt.NDArray[np.int64]
 
-DIM: Final = 512
 PROJECT: Final = "project.weight"  # [dim out, dim in], applied before the last normalisation
 BLOCKS: Final = 17  # token i is row i // 17 of embedding block i % 17
 WIDTH: Final = 256  # channels of one branch
 BRANCHES: Final = ((2, 0), (3, 1), (5, 2))  # width of the window, tokens of it to the left
 GAP: Final = 2  # blanks between texts: as far as any window reaches
+ARRAYS: Final = (
+    *(f"q{block + 1}" for block in range(BLOCKS)),
+    *("lo", "scale", "eps", "ln_g", "ln_b", "cnn_W", "cnn_b", "p1", "p3", "d0", "d1", "d2", "d3"),
+    *(f"{part}{order}" for order, _ in BRANCHES for part in ("proj", "proj_b", "ln_g", "ln_b", "w1_", "w2_", "b1_", "b2_")),
+)
 _LARGEST_KEY: Final = 2**62
 
 
@@ -44,6 +48,12 @@ class NgramNetwork:
             np.concatenate([weights[f"{part}{order}"] for order in orders]) for part in ("proj_b", "ln_g", "ln_b")
         )
 
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        last = self._weights[PROJECT].shape[0] if PROJECT in self._weights else self._weights["p3"].shape[1]
+        return int(last)
+
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[np.generic]]) -> Self:
         """From the arrays of the published file: `q1` to `q17` are embedding blocks, the rest weights by name."""
@@ -52,7 +62,7 @@ class NgramNetwork:
         return cls(embeddings, {name: np.asarray(arrays[name], dtype=np.float32) for name in names})
 
     def encode(self, tokens: Sequence[Sequence[int]]) -> Floats:
-        """float32 [len(tokens), 512], unit norm, of at least one text of at least one token each.
+        """float32 [len(tokens), dim], unit norm, of at least one text of at least one token each.
 
         Memory grows by about 8 KB per token of distinct context; give it some 30,000 tokens at a time.
         """

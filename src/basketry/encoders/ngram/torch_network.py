@@ -53,6 +53,7 @@ class NgramModule(nn.Module):
             self.project = _of_weight(_tensor(arrays[PROJECT]), None)
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """The unit vector of each text."""
         lengths = mask.sum(dim=1)
         places = torch.arange(int(lengths.sum())) + (torch.arange(1, len(ids) + 1) * GAP).repeat_interleave(lengths)
         size = int(places[-1]) + 1 + GAP
