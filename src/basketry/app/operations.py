@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from basketry.app.adapt import AdaptRequest, adapt
 from basketry.app.associations import AssociationsRequest, associations
 from basketry.app.build import BuildRequest, build
 from basketry.app.clusters import ClustersRequest, clusters
@@ -57,6 +58,7 @@ OPERATIONS: Final = (
     Operation("compare-rules", CompareRulesRequest, compare_rules),
     Operation("sequences", SequencesRequest, sequences),
     Operation("encode", EncodeRequest, encode),
+    Operation("adapt", AdaptRequest, adapt),
     Operation("models", ModelsRequest, models),
     Operation("report", ReportRequest, report),
     Operation("releases", ReleasesRequest, releases),

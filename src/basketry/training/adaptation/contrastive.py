@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -17,19 +16,15 @@ from basketry.training.adaptation.drawing import Clusters, alike_clusters, drawn
 from basketry.training.adaptation.judging import STEERED_BY, by_network, judge
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
     from torch import nn
 
     from basketry.encoders.models import Tokenise
     from basketry.encoders.state import EncoderState
     from basketry.training.adaptation.pairs import HeldOut, Pairs
-    from basketry.training.loop import TrainedHistory
+    from basketry.training.loop import Objective, TrainedHistory
     from basketry.training.tracking import Tracker
 
-    Codes = npt.NDArray[np.int64]
-    Attach = Callable[[nn.Module], nn.Module]
-    Attach = Callable[[nn.Module], nn.Module]
-
+WHOLE: Final = "none"  # of the parameter-efficient forms: train all weights
 RATES: Final = {"ngram": 5e-4, "transformer": 1e-4, "static": 1e-2}  # learning rates that held on more than one catalogue
 
 
@@ -54,6 +49,8 @@ class ContrastiveAdapter:
     learn_tokens: int = field(
         default=2, metadata={"help": "learn embeddings of tokens that stand in so many texts; 0: none (ngram)", "unit": "texts"}
     )
+    peft: str = field(default="none", metadata={"help": "train few weights: none, lora, adalora, or adapters (transformers)"})
+    rank: int = field(default=16, metadata={"help": "of the low-rank updates, or width of the adapters"})
     patience: int = field(default=1, metadata={"help": "epochs without gain before stopping; 0: never", "unit": "epochs"})
 
     def __post_init__(self) -> None:
@@ -69,13 +66,11 @@ class ContrastiveAdapter:
         held: HeldOut,
         run: Run,
         *,
-        attach: Attach | None = None,
         folder: Path | None = None,
         tracker: Tracker | None = None,
     ) -> tuple[EncoderState, TrainedHistory]:
         """The state after training on `pairs`, as it was at its best on `held`; the base itself, where nothing was better.
 
-        `attach` may put a parameter-efficient form in the place of the network's layers, and is to give a module with `arrays`.
         With `folder` a killed run goes on. Raises EncoderError without torch, RequestError as `train` does.
         """
         try:
@@ -97,10 +92,14 @@ class ContrastiveAdapter:
             validate_steps=max(-(-per_epoch // together), 1),
         )
         module = network_of(self._prepared(state, examples))
-        if attach is not None:
-            module = attach(module)
         encode = by_network(tokenise)
-        objective = Contrastive(temperature=self.temperature, token_dropout=self.token_dropout)
+        objective: Objective = Contrastive(temperature=self.temperature, token_dropout=self.token_dropout)
+        efficient = None
+        if self.peft != WHOLE:
+            from basketry.training.efficient import make_efficient
+
+            efficient = make_efficient(module, self.peft, self.rank, run.seed)
+            objective = efficient.objective(objective)
 
         def validate(now: nn.Module) -> float:
             return float(judge(held, encode(now, held.texts), resamples=0).values[STEERED_BY][0])
@@ -108,7 +107,8 @@ class ContrastiveAdapter:
         history = train(module, objective, examples, plan, run, validate=validate, folder=folder, tracker=tracker)
         if history.kept == 0:
             return state, history
-        return dataclasses.replace(state, arrays=module.arrays()), history  # type: ignore[operator]
+        trained = module if efficient is None else efficient.merged()
+        return dataclasses.replace(state, arrays=trained.arrays()), history  # type: ignore[operator]
 
     def _examples(self, state: EncoderState, pairs: Pairs, tokenise: Tokenise, run: Run) -> Clusters:
         from basketry.training.examples import TextPairs
@@ -125,7 +125,7 @@ class ContrastiveAdapter:
 
     def _prepared(self, state: EncoderState, examples: Clusters) -> EncoderState:
         """With room to learn of tokens, where the family has it."""
-        if state.family != "ngram" or self.learn_tokens == 0:
+        if state.family != "ngram" or self.learn_tokens == 0 or self.peft != WHOLE:
             return state
         from basketry.encoders.ngram.torch_network import learning
 
