@@ -8,11 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
+import transformer_worlds
 import worlds
+from basketry.app.shop import Shop
 from basketry.core.tables import Rules
+from basketry.encoders.state import write_state
 
 TITLES = {
     "bun": "Hamburger buns",
@@ -386,6 +390,55 @@ def test_releases_roll_back_and_are_proved(shop):
 def test_doctor_says_what_is_well(shop):
     checks = {row["check"]: row["state"] for row in asked("doctor", "--encode", shop=shop)["checks"]}
     assert {checks[name] for name in ("compiled kernels", "weights universal", "encoder", "shop.toml", "tables")} == {"ok"}
+
+
+def test_encode_the_products_and_remember_them(shop, tmp_path):
+    told = asked("encode", "--out", tmp_path / "vectors.parquet", shop=shop)
+    rows = pl.read_parquet(tmp_path / "vectors.parquet")
+    assert told["texts"] == len(rows) == len(TITLES) and rows["vector"].dtype == pl.Array(pl.Float32, 512)
+    assert sorted(rows["id"]) == sorted(TITLES)
+    before = sorted((shop / "cache" / "vectors").rglob("*.safetensors"))
+    asked("encode", shop=shop)
+    assert sorted((shop / "cache" / "vectors").rglob("*.safetensors")) == before, "nothing is encoded twice"
+
+
+def test_encode_a_file_and_say_what_is_wrong_with_one(tmp_path):
+    (tmp_path / "lines.txt").write_text("milk\n\n牛奶\n", encoding="utf-8")
+    told = json.loads(run("encode", tmp_path / "lines.txt", "--out", tmp_path / "v.npy", "--format", "json"))
+    assert (told["texts"], told["dim"]) == (2, 512) and "1 of 3 rows hold no text" in told["notes"][0]
+    vectors = np.load(tmp_path / "v.npy", allow_pickle=False)
+    assert vectors.shape == (2, 512) and vectors[0] @ vectors[1] > 0.5
+    (tmp_path / "table.csv").write_text("title\nmilk\n", encoding="utf-8")
+    assert "no column 'text'" in run("encode", tmp_path / "table.csv", status=3)
+    assert "no known kind" in run("encode", Path(__file__), status=2)
+    assert "ends with .parquet or .npy" in run("encode", tmp_path / "lines.txt", "--out", "vectors.bin", status=2)
+
+
+def test_models_are_listed_measured_built_with_exported_and_removed(shop, tmp_path):
+    pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+    state = transformer_worlds.transformer()
+    shipped = [row["encoder"] for row in asked("models", shop=shop)["models"]]
+    assert shipped == ["universal", "minilm"]
+    Shop.open(shop).models.publish("tiny", lambda folder: write_state(folder, state))
+    listed = asked("models", shop=shop)["models"][-1]
+    assert (listed["encoder"], listed["family"], listed["dim"], listed["made"]) == ("model:tiny", "transformer", 32, "draw")
+    assert asked("models", "tiny", shop=shop)["models"] == [{"step": 1, "verb": "draw", "facts": '{"seed": 0}'}]
+    measured = asked("doctor", "--bench", "--encoder", "model:tiny", shop=shop)["runtimes"]
+    assert measured[0]["runtime"] == "onnxruntime" and sum(row["fastest"] for row in measured) == 1
+    assert all(row["texts_per_cpu_second"] > 0 and row["alike"] > 0.9999 for row in measured)
+    serving = asked("releases", shop=shop)["releases"][-1]["release"]
+    built = asked("build", "--encoder", "model:tiny", "--rule-support", "none", shop=shop)["release"]
+    fastest = next(row["runtime"] for row in measured if row["fastest"])
+    manifest = (shop / "releases" / built / "manifest.json").read_text()
+    assert f"transformer@{state.digest[:16]}" in manifest
+    assert (f"transformer@{state.digest[:16]}/{fastest}" in manifest) == (fastest != "onnxruntime")
+    asked("models", "tiny", "--export", tmp_path / "onnx", shop=shop)
+    assert (tmp_path / "onnx" / "model.onnx").is_file()
+    asked("models", "--remove", "tiny", shop=shop)
+    assert "no model 'tiny'" in run("models", "tiny", shop=shop, status=5)
+    found = asked("associations", "frozen nonsense", shop=shop)  # the release holds its own encoder
+    assert "nearest in meaning" in found["notes"][0]
+    asked("rollback", serving, shop=shop)
 
 
 def test_init_writes_a_file_that_teaches_and_never_overwrites(tmp_path):

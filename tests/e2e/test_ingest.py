@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gzip
 import json
 import os
@@ -232,6 +233,14 @@ def test_local_times_that_never_were_and_that_were_twice(shop):
     assert counts(run(shop, lines_source("lines.csv"))) == {"ts_never": (1, 1), "ts_twice": (1, 1), "unreadable_ts": (1, 1)}
     (shop / "lines.csv").write_text(",".join(NAMES) + "\n" + rows.replace("2999", "2099"))
     assert counts(run(shop, lines_source("lines.csv")))["ts_future"] == (1, 1)
+
+
+def test_a_week_that_is_no_number_is_set_aside(shop):
+    (shop / "weeks.csv").write_text("sku,place,w\np1,s,1\np1,s,2\np1,s,x\np1,s,0\np2,s,\n", encoding="utf-8")
+    source = '[[source]]\ntable = "promotions"\npath = "weeks.csv"\n[source.columns]\nproduct_id = "sku"\nstore_id = "place"\n'
+    found = run(shop, source + 'first_day = {week = "w", begins = 2017-01-01}\n')
+    assert table(shop, "promotions")["first_day"].to_list() == [dt.date(2017, 1, 1), dt.date(2017, 1, 2)]
+    assert found.tables.filter(pl.col("table") == "promotions")["quarantined"].to_list() == [3]
 
 
 def test_a_rule_that_is_firm_cannot_be_switched_off(shop):

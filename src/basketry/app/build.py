@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from basketry.app.encoders import HELP as ENCODERS
 from basketry.app.engines import HELP
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class BuildRequest:
     """What to build, and how."""
 
     as_of: str = field(default="", metadata={"help": "Knowledge cut, ISO 8601 with zone; default: after the last order line."})
-    encoder: str = field(default="universal", metadata={"help": "universal, onnx:FOLDER, or sentence:FOLDER_OR_NAME."})
+    encoder: str = field(default="universal", metadata={"help": ENCODERS})
     metric: str = field(default="cosine", metadata={"help": "Similarity of texts: cosine, euclidean, or weighted (learned)."})
     neighbours: int = field(default=10, metadata={"help": "Similar products kept for each product."})
     theta: float = field(default=0.5, metadata={"help": "Least similarity of a similar edge."})
@@ -73,13 +74,13 @@ def build(shop: Shop, request: BuildRequest) -> BuildResult:
     """Find, test, fuse and judge the associations of everything ingested, and publish them as a release."""
     import polars as pl
 
+    from basketry.app.encoders import shop_encoder
     from basketry.app.release_files import ReleaseFiles, sources_account, weights_account
     from basketry.associations.mining.transactions import Transactions
     from basketry.core.protocols import Cluster, Run
     from basketry.core.tables import Documents, Products
     from basketry.core.telemetry import span
     from basketry.encoders.cache import CachedEncoder
-    from basketry.encoders.registry import load_encoder
 
     estimator, book = _estimator(request), _rule_book(request)
     with (
@@ -92,7 +93,8 @@ def build(shop: Shop, request: BuildRequest) -> BuildResult:
         dataset, facts = _known(everything, request)
         products = dataset.table(Products).sort("product_id")
         documents = dataset.query(Documents, "documents")
-        encoder = CachedEncoder(load_encoder(request.encoder, run), shop.folder / "cache" / "vectors")
+        plain, state = shop_encoder(shop, request.encoder, run)
+        encoder = CachedEncoder(plain, shop.folder / "cache" / "vectors")
         texts, vectors, document = _encoded(documents, encoder)
         progress.advance()
         groups = _grouped(vectors, texts, document, run)
@@ -112,7 +114,14 @@ def build(shop: Shop, request: BuildRequest) -> BuildResult:
         facts |= {"weights": weights_account(graph.weights) if graph.weights else None}
         facts |= {"sources": sources_account(shop, dataset.digest)}
         files = ReleaseFiles(
-            products, documents.with_columns(document=pl.Series(document)), vectors, groups, graph, rules, request.min_customers
+            products,
+            documents.with_columns(document=pl.Series(document)),
+            vectors,
+            state,
+            groups,
+            graph,
+            rules,
+            request.min_customers,
         )
         fitted = {"graph": dataclasses.asdict(estimator), "rules": dataclasses.asdict(book) if book else None}
         release = _publish(shop, staging, dataset, fitted, request, facts, files)

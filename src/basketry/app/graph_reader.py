@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from basketry.core.errors import NotFound, ReleaseError, RequestError
+from basketry.encoders.models import AUTO, encoder_of
+from basketry.encoders.state import ARRAYS, CARD, TOKENISERS, read_state
 
 if TYPE_CHECKING:
     from basketry.associations.mining.itemsets import MinedItemsets
-    from basketry.core.protocols import Vectors
+    from basketry.core.protocols import Encoder, Vectors
     from basketry.store.releases import Release
 
 WORDS_FOUND: Final = 8  # products listed when words fit several
@@ -73,6 +75,31 @@ class GraphReader:
 
         return np.asarray(read_arrays(self.release.path("vectors.safetensors"))["vectors"], dtype=np.float32)
 
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The encoder of the vectors: the release's own where it holds one, else the one named in its manifest.
+
+        Raises ReleaseError if that one is no longer what it was.
+        """
+        from basketry.core.protocols import Run
+        from basketry.encoders.registry import load_encoder
+
+        manifest = self.release.manifest
+        if CARD in manifest.files:
+            for name in (CARD, ARRAYS, *TOKENISERS):
+                if name in manifest.files:
+                    self.release.path(name)
+            runtime = str(manifest.facts["encoder"]).partition("/")[2]
+            found = encoder_of(read_state(self.release.folder), Run(), runtime or AUTO)
+        else:
+            found = load_encoder(str(manifest.fitted["encoder"]), Run())
+        if found.name != manifest.facts["encoder"]:
+            raise ReleaseError(
+                f"release {self.release.id} was built with encoder {manifest.facts['encoder']}, and this one is {found.name}",
+                "build again, or put the former model back",
+            )
+        return found
+
     def edges(self, product_id: str) -> pl.DataFrame:
         """Rows of Associations that begin at one product; reads only the part of the file that holds them."""
         path = self.release.path("associations.parquet")
@@ -99,17 +126,8 @@ class GraphReader:
 
     def _by_meaning(self, text: str, k: int) -> Found:
         from basketry.associations.semantic import nearest
-        from basketry.core.protocols import Run
-        from basketry.encoders.registry import load_encoder
 
-        manifest = self.release.manifest
-        encoder = load_encoder(str(manifest.fitted["encoder"]), Run())
-        if encoder.name != manifest.facts["encoder"]:
-            raise ReleaseError(
-                f"release {self.release.id} was built with encoder {manifest.facts['encoder']}, and this one is {encoder.name}",
-                "build again, or put the former model back",
-            )
-        query = encoder.encode([text])
+        query = self.encoder.encode([text])
         rows, scores = nearest(self.vectors, query, k)
         near = pl.DataFrame({"document": rows[0], "score": scores[0]}, schema_overrides={"document": pl.Int32})
         found = (

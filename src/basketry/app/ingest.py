@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from basketry.data.sources import Input
     from basketry.store.tables import Staged, Staging
 
-CLEANING: Final = 1  # raise it when a rule changes what it does: sources are then cleaned again
+CLEANING: Final = 2  # raise it when a rule changes what it does: sources are then cleaned again
 _ORDER: Final = ("products", "promotions", "order_lines")
 _REPLACES: Final = frozenset({"products"})
 

@@ -12,10 +12,12 @@ from basketry.app.clusters import ClustersRequest, clusters
 from basketry.app.compare_rules import CompareRulesRequest, compare_rules
 from basketry.app.demo import DemoRequest, demo
 from basketry.app.doctor import DoctorRequest, doctor
+from basketry.app.encode import EncodeRequest, encode
 from basketry.app.explain import ExplainRequest, explain
 from basketry.app.ingest import IngestRequest, ingest
 from basketry.app.init import InitRequest, init
 from basketry.app.mine import MineRequest, mine
+from basketry.app.models import ModelsRequest, models
 from basketry.app.releases import ReleasesRequest, RollbackRequest, VerifyRequest, releases, rollback, verify
 from basketry.app.report import ReportRequest, report
 from basketry.app.rules import RulesRequest, rules
@@ -54,6 +56,8 @@ OPERATIONS: Final = (
     Operation("rules", RulesRequest, rules),
     Operation("compare-rules", CompareRulesRequest, compare_rules),
     Operation("sequences", SequencesRequest, sequences),
+    Operation("encode", EncodeRequest, encode),
+    Operation("models", ModelsRequest, models),
     Operation("report", ReportRequest, report),
     Operation("releases", ReleasesRequest, releases),
     Operation("rollback", RollbackRequest, rollback),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from basketry.associations.mining.rulebook import FoundRules
     from basketry.associations.similarity import LearnedWeights
     from basketry.core.protocols import Vectors
+    from basketry.encoders.state import EncoderState
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +28,7 @@ class ReleaseFiles:
     products: pl.DataFrame
     documents: pl.DataFrame
     vectors: Vectors
+    encoder: EncoderState | None
     groups: tuple[Groups, Groups]
     graph: Graph
     rules: FoundRules | None
@@ -36,6 +38,7 @@ class ReleaseFiles:
         """Put everything into `folder`: Parquet and safetensors, nothing that runs."""
         import polars as pl
 
+        from basketry.encoders.state import write_state
         from basketry.store.arrays import write_arrays
 
         together = self.graph.together
@@ -46,6 +49,8 @@ class ReleaseFiles:
         self.graph.associations.write_parquet(folder / "associations.parquet", row_group_size=20_000)
         self._clusters().write_parquet(folder / "clusters.parquet")
         write_arrays(folder / "vectors.safetensors", {"vectors": self.vectors})
+        if self.encoder is not None:
+            write_state(folder, self.encoder)
         if self.graph.strength is not None:
             write_arrays(folder / "strength.safetensors", self.graph.strength.state())
         if self.graph.weights is not None:

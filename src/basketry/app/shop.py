@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from basketry.app.graph_reader import GraphReader
     from basketry.data.dataset import Dataset
     from basketry.data.shopfile import ShopFile
+    from basketry.store.models import ModelStore
     from basketry.store.releases import ReleaseStore
     from basketry.store.tables import TableStore
 
@@ -53,6 +54,13 @@ class Shop:
         from basketry.store.releases import ReleaseStore
 
         return ReleaseStore(self.folder)
+
+    @cached_property
+    def models(self) -> ModelStore:
+        """Models that were adapted or compressed for this shop."""
+        from basketry.store.models import ModelStore
+
+        return ModelStore(self.folder)
 
     @contextmanager
     def dataset(self, as_of: dt.datetime | None = None, engine: str = "") -> Iterator[Dataset]:

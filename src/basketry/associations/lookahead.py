@@ -21,7 +21,8 @@ from basketry.associations.history import History, Pairs
 from basketry.associations.strength import FEATURES, PairEvidence, Strength, StrengthModel, poisson_rule
 from basketry.core.tables import Baskets
 from basketry.core.telemetry import span
-from basketry.evaluation.binary import Interval, Outcomes
+from basketry.evaluation.binary import Outcomes
+from basketry.evaluation.bootstrap import Interval
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -13,7 +13,7 @@ BasketryError
 ├── DataError            rows that break a table's contract                 exit 4, HTTP 422
 ├── RequestError         a request that cannot be answered as asked         exit 2, HTTP 400
 │   └── NotFound             no such product, release or shop               exit 5, HTTP 404
-├── EncoderError         a text encoder that cannot be loaded, or refuses   exit 2, HTTP 400
+├── EncoderError         an encoder that cannot be loaded, or refuses        exit 2, HTTP 400
 ├── ReleaseError         nothing published, or the release cannot be used   exit 6, HTTP 409
 │   └── ReleaseDamaged       a file differs from the manifest's checksum    exit 6, HTTP 500
 ├── EngineError          SQL failed inside an engine                        exit 7, HTTP 500
@@ -129,7 +129,7 @@ class NotFound(RequestError, KeyError):
 
 
 class EncoderError(BasketryError):
-    """A text encoder that cannot be loaded, or that refuses what it is given."""
+    """An encoder that cannot be loaded, or that refuses what it is given."""
 
     code = "encoder"
     exit_status = 2

@@ -1,4 +1,4 @@
-"""The abstractions every room shares: Engine, Cluster, Encoder and Model, and the circumstances of a run."""
+"""The abstractions every room shares: Engine, Cluster, encoders and Model, and the circumstances of a run."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     S = TypeVar("S", bound=dy.Schema)
     Arrays = Mapping[str, npt.NDArray[np.generic]]
 
+D_contra = TypeVar("D_contra", contravariant=True)
 Scalar = str | int | float | bool | None
 Params = Mapping[str, "Scalar | dt.datetime | dt.date"]
 
@@ -96,8 +97,12 @@ class Run:
 
 
 @runtime_checkable
-class Encoder(Protocol):
-    """Turns documents into unit vectors, so that their dot product is the cosine of their meanings."""
+class EncoderOf(Protocol[D_contra]):
+    """Turns documents of one kind into unit vectors, so that their dot product is the cosine of their meanings.
+
+    A text is `str`; an image is the `bytes` of its JPEG, PNG or WebP file, a sound those of its WAV file, as they came:
+    decoding is the encoder's own affair.
+    """
 
     @property
     def name(self) -> str:
@@ -109,12 +114,17 @@ class Encoder(Protocol):
         """Length of a vector."""
         ...
 
-    def encode(self, documents: Sequence[str]) -> Vectors:
-        """float32 [len(documents), dim], unit norm; an empty document is an EncoderError.
+    def encode(self, documents: Sequence[D_contra]) -> Vectors:
+        """float32 [len(documents), dim], unit norm; an empty or broken document is an EncoderError that gives its position.
 
         The other documents of a batch never change a result by more than 1e-5.
         """
         ...
+
+
+@runtime_checkable
+class Encoder(EncoderOf[str], Protocol):
+    """An encoder of texts, the kind that most of the house means."""
 
 
 class Model(Protocol):

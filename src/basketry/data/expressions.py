@@ -75,7 +75,8 @@ def date_sql(column: Column, columns: Mapping[str, Kind], source: Source) -> str
         case Week(name, begins):
             number = f"TRY_CAST({_own_text(name, columns[name])} AS SMALLINT)"
             monday = f"DATE '{begins.isoformat()}' - {begins.weekday()}"
-            return f"greatest(DATE '{begins.isoformat()}', {monday} + 7 * ({number} - 1))"
+            # greatest() passes over NULL: a week that is no number from 1 would become the first day.
+            return f"CASE WHEN {number} >= 1 THEN greatest(DATE '{begins.isoformat()}', {monday} + 7 * ({number} - 1)) END"
     text = text_sql(column, columns)
     if source.timestamp_format:
         return f"CAST(try_strptime({text}, {literal(source.timestamp_format)}) AS DATE)"

@@ -33,6 +33,7 @@ Family = Literal["ngram", "transformer", "static"]
 FAMILIES: Final[tuple[Family, ...]] = get_args(Family)
 CARD: Final = "encoder.json"
 ARRAYS: Final = "state.safetensors"
+TOKENISERS: Final = ("tokenizer.json", "sp.model")
 _FORMAT: Final = 1
 _AGAIN: Final = "write the model again, or take it from a copy"
 

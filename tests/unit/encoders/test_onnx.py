@@ -13,7 +13,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from basketry.core.errors import EncoderError
 from basketry.core.protocols import Run
-from basketry.encoders.onnx import OnnxEncoder
+from basketry.encoders.onnx import load_onnx
 from basketry.encoders.registry import load_encoder
 from basketry.testing.encoders import check_encoder
 
@@ -68,7 +68,7 @@ def _unit(vector: np.ndarray) -> np.ndarray:
 
 
 def test_tokens_are_averaged_under_the_mask(tmp_path: Path) -> None:
-    encoder = OnnxEncoder.load(_folder(tmp_path, TOKENS, {"tokens": 3}), Run())
+    encoder = load_onnx(_folder(tmp_path, TOKENS, {"tokens": 3}), Run())
     vectors = encoder.encode(["milk", "a-much-longer-text"])
     assert np.allclose(vectors[0], _unit(_rows("milk").mean(axis=0)), atol=1e-6)
     assert encoder.dim == DIM
@@ -77,18 +77,18 @@ def test_tokens_are_averaged_under_the_mask(tmp_path: Path) -> None:
 def test_the_first_token_stands_for_the_text_where_the_folder_says_so(tmp_path: Path) -> None:
     (tmp_path / "1_Pooling").mkdir()
     (tmp_path / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_cls_token": True}))
-    encoder = OnnxEncoder.load(_folder(tmp_path, TOKENS, {"tokens": 3}), Run())
+    encoder = load_onnx(_folder(tmp_path, TOKENS, {"tokens": 3}), Run())
     assert np.allclose(encoder.encode(["milk"])[0], _unit(_rows("m")[0]), atol=1e-6)
 
 
 def test_an_output_called_sentence_embedding_is_taken_as_it_is(tmp_path: Path) -> None:
-    encoder = OnnxEncoder.load(_folder(tmp_path, POOLED, {"tokens": 3, "sentence_embedding": 2}), Run())
+    encoder = load_onnx(_folder(tmp_path, POOLED, {"tokens": 3, "sentence_embedding": 2}), Run())
     assert np.allclose(encoder.encode(["milk"])[0], _unit(_rows("milk").max(axis=0)), atol=1e-6)
 
 
 def test_long_texts_are_cut_where_the_folder_says(tmp_path: Path) -> None:
     (tmp_path / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 4}))
-    encoder = OnnxEncoder.load(_folder(tmp_path, TOKENS, {"tokens": 3}), Run())
+    encoder = load_onnx(_folder(tmp_path, TOKENS, {"tokens": 3}), Run())
     assert np.array_equal(*encoder.encode(["milk", "milkshake"]))
 
 
@@ -98,20 +98,20 @@ def test_every_law_is_kept(tmp_path: Path, kind: int) -> None:
 
 
 def test_a_model_whose_batch_would_leak_is_run_text_by_text(tmp_path: Path) -> None:
-    check_encoder(OnnxEncoder.load(_folder(tmp_path, QUANTISED, {"tokens": 3}), Run()))
+    check_encoder(load_onnx(_folder(tmp_path, QUANTISED, {"tokens": 3}), Run()))
 
 
 def test_the_name_follows_the_weights(tmp_path: Path) -> None:
     folder = _folder(tmp_path, TOKENS, {"tokens": 3})
-    before = OnnxEncoder.load(folder, Run()).name
-    assert before == OnnxEncoder.load(folder, Run()).name
+    before = load_onnx(folder, Run()).name
+    assert before == load_onnx(folder, Run()).name
     content = (folder / "model.onnx").read_bytes()
     (folder / "model.onnx").write_bytes(content.replace(TABLE[0].tobytes(), TABLE[1].tobytes(), 1))
-    assert OnnxEncoder.load(folder, Run()).name != before
+    assert load_onnx(folder, Run()).name != before
 
 
 def test_a_text_of_more_than_one_batch_comes_back_in_order(tmp_path: Path) -> None:
-    encoder = OnnxEncoder.load(_folder(tmp_path, TOKENS, {"tokens": 3}), Run())
+    encoder = load_onnx(_folder(tmp_path, TOKENS, {"tokens": 3}), Run())
     texts = [f"{'x' * (number % 13)}{number}" for number in range(100)]
     expected = np.array([_unit(_rows(text).mean(axis=0)) for text in texts])
     assert np.allclose(encoder.encode(texts), expected, atol=1e-6)
@@ -119,16 +119,16 @@ def test_a_text_of_more_than_one_batch_comes_back_in_order(tmp_path: Path) -> No
 
 def test_what_cannot_be_used_is_refused_with_its_reason(tmp_path: Path) -> None:
     with pytest.raises(EncoderError, match=r"no model\.onnx"):
-        OnnxEncoder.load(tmp_path, Run())
+        load_onnx(tmp_path, Run())
     _folder(tmp_path, TOKENS, {"tokens": 3}, extra="pixel_values")
     with pytest.raises(EncoderError, match=r"asks for .*pixel_values"):
-        OnnxEncoder.load(tmp_path, Run())
+        load_onnx(tmp_path, Run())
     (tmp_path / "model.onnx").write_bytes(b"not a model")
     with pytest.raises(EncoderError, match="cannot read the model"):
-        OnnxEncoder.load(tmp_path, Run())
+        load_onnx(tmp_path, Run())
     (tmp_path / "tokenizer.json").unlink()
     with pytest.raises(EncoderError, match=r"no tokenizer\.json"):
-        OnnxEncoder.load(tmp_path, Run())
+        load_onnx(tmp_path, Run())
 
 
 def test_a_vector_without_direction_is_refused(tmp_path: Path) -> None:
@@ -138,4 +138,4 @@ def test_a_vector_without_direction_is_refused(tmp_path: Path) -> None:
         helper.make_node("Sub", ["x", "x"], ["tokens"]),
     ]
     with pytest.raises(EncoderError, match="without direction"):
-        OnnxEncoder.load(_folder(tmp_path, zero, {"tokens": 3}), Run())
+        load_onnx(_folder(tmp_path, zero, {"tokens": 3}), Run())

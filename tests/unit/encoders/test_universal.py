@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from basketry.core.errors import EncoderError
 from basketry.core.protocols import Run
-from basketry.encoders.ngram_network import _windows
+from basketry.encoders.ngram.network import _windows
 from basketry.encoders.universal import UniversalEncoder
 
 TEXTS = [

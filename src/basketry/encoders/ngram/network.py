@@ -23,44 +23,66 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float32]
     Codes = npt.NDArray[np.int64]
 
-DIM: Final = 512
-_BLOCKS: Final = 17  # token i is row i // 17 of embedding block i % 17
-_WIDTH: Final = 256  # channels of one branch
-_BRANCHES: Final = ((2, 0), (3, 1), (5, 2))  # width of the window, tokens of it to the left
-_GAP: Final = 2  # blanks between texts: as far as any window reaches
+PROJECT: Final = "project.weight"  # optional, [dim out, dim in]: applied before the last normalisation
+LEARNED: Final = (
+    "learned.tokens",
+    "learned.vectors",
+)  # optional, int32 [m] ascending, [m, 512]: added to these tokens' embeddings
+BLOCKS: Final = 17  # token i is row i // 17 of embedding block i % 17
+WIDTH: Final = 256  # channels of one branch
+BRANCHES: Final = ((2, 0), (3, 1), (5, 2))  # width of the window, tokens of it to the left
+GAP: Final = 2  # blanks between texts: as far as any window reaches
+ARRAYS: Final = (
+    *(f"q{block + 1}" for block in range(BLOCKS)),
+    *("lo", "scale", "eps", "ln_g", "ln_b", "cnn_W", "cnn_b", "p1", "p3", "d0", "d1", "d2", "d3"),
+    *(f"{part}{order}" for order, _ in BRANCHES for part in ("proj", "proj_b", "ln_g", "ln_b", "w1_", "w2_", "b1_", "b2_")),
+)
 _LARGEST_KEY: Final = 2**62
 
 
 class NgramNetwork:
     """Token ids in, unit vectors out. Holds 65 MB of quantised embeddings and 13 MB of weights."""
 
-    def __init__(self, embeddings: npt.NDArray[np.uint8], weights: Mapping[str, Floats]) -> None:
+    def __init__(
+        self, embeddings: npt.NDArray[np.uint8], weights: Mapping[str, Floats], learned: tuple[Codes, Floats] | None = None
+    ) -> None:
         self._embeddings = embeddings
         self._weights = weights
-        orders = [order for order, _ in _BRANCHES]
+        self._learned = learned
+        orders = [order for order, _ in BRANCHES]
         self._project = np.concatenate([weights[f"proj{order}"] for order in orders], axis=1)
         self._project_bias, self._gain, self._shift = (
             np.concatenate([weights[f"{part}{order}"] for order in orders]) for part in ("proj_b", "ln_g", "ln_b")
         )
 
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        last = self._weights[PROJECT].shape[0] if PROJECT in self._weights else self._weights["p3"].shape[1]
+        return int(last)
+
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[np.generic]]) -> Self:
         """From the arrays of the published file: `q1` to `q17` are embedding blocks, the rest weights by name."""
-        embeddings = np.stack([np.asarray(arrays[f"q{block + 1}"], dtype=np.uint8) for block in range(_BLOCKS)])
-        names = [name for name in arrays if not name.startswith("q")]
-        return cls(embeddings, {name: np.asarray(arrays[name], dtype=np.float32) for name in names})
+        embeddings = np.stack([np.asarray(arrays[f"q{block + 1}"], dtype=np.uint8) for block in range(BLOCKS)])
+        names = [name for name in arrays if name not in LEARNED and not (name.startswith("q") and name[1:].isdigit())]
+        tokens, vectors = (arrays.get(name) for name in LEARNED)
+        learned = None
+        if tokens is not None and vectors is not None:
+            learned = np.asarray(tokens, dtype=np.int64), np.asarray(vectors, dtype=np.float32)
+        return cls(embeddings, {name: np.asarray(arrays[name], dtype=np.float32) for name in names}, learned)
 
     def encode(self, tokens: Sequence[Sequence[int]]) -> Floats:
-        """float32 [len(tokens), 512], unit norm, of at least one text of at least one token each.
+        """float32 [len(tokens), dim], unit norm, of at least one text of at least one token each.
 
         Memory grows by about 8 KB per token of distinct context; give it some 30,000 tokens at a time.
         """
         lengths = np.fromiter(map(len, tokens), dtype=np.int64, count=len(tokens))
         ids = np.fromiter(chain.from_iterable(tokens), dtype=np.int64, count=int(lengths.sum()))
         # Texts stand in one row with blanks (code 0) around each, so that no window sees two texts.
-        places = np.arange(len(ids)) + np.repeat(np.arange(1, len(lengths) + 1) * _GAP, lengths)
+        places = np.arange(len(ids)) + np.repeat(np.arange(1, len(lengths) + 1) * GAP, lengths)
         vocabulary, inverse = np.unique(ids, return_inverse=True)
-        codes = np.zeros(places[-1] + 1 + _GAP, dtype=np.int64)
+        codes = np.zeros(places[-1] + 1 + GAP, dtype=np.int64)
         codes[places] = inverse + 1
         features, window = self._features(vocabulary, codes, places)
         ends = np.concatenate([[0], np.cumsum(lengths)])
@@ -69,14 +91,11 @@ class NgramNetwork:
 
     def _features(self, vocabulary: Codes, codes: Codes, places: Codes) -> tuple[Floats, Codes]:
         """The features [windows, 1280] of every distinct window, and for each place the window it is the centre of."""
-        block = vocabulary % _BLOCKS
-        embedded = self._embeddings[block, vocabulary // _BLOCKS].astype(np.float32)
-        embedded *= self._weights["scale"][block, None]
-        embedded += self._weights["lo"][block, None]
+        embedded = self._embedded(vocabulary)
         projected = self._normalised(embedded @ self._project + self._project_bias, self._gain, self._shift)
         columns, seen = [], codes
-        for branch, (order, left) in enumerate(_BRANCHES):
-            level = _blank_first(projected[:, branch * _WIDTH : (branch + 1) * _WIDTH])
+        for branch, (order, left) in enumerate(BRANCHES):
+            level = _blank_first(projected[:, branch * WIDTH : (branch + 1) * WIDTH])
             seen = codes
             for layer in (1, 2):
                 seen, members = _windows(seen, places, order, left)
@@ -93,12 +112,27 @@ class NgramNetwork:
         features = self._normalised(np.concatenate(parts, axis=1), self._weights["ln_g"], self._weights["ln_b"])
         return features, widest
 
+    def _embedded(self, vocabulary: Codes) -> Floats:
+        """The embeddings [tokens, 512] of distinct tokens in ascending order."""
+        block = vocabulary % BLOCKS
+        embedded = self._embeddings[block, vocabulary // BLOCKS].astype(np.float32)
+        embedded *= self._weights["scale"][block, None]
+        embedded += self._weights["lo"][block, None]
+        if self._learned is not None:
+            tokens, vectors = self._learned
+            _, ours, theirs = np.intersect1d(vocabulary, tokens, assume_unique=True, return_indices=True)
+            embedded[ours] += vectors[theirs]
+        return embedded
+
     def _head(self, sums: Floats, lengths: Floats) -> Floats:
         weights = self._weights
         pooled = (sums @ weights["cnn_W"] + lengths * weights["cnn_b"]) / np.sqrt(lengths)
         first = np.maximum(pooled @ weights["p1"] + np.maximum(pooled @ weights["d0"], 0) @ weights["d1"], 0)
         second = np.tanh(first @ weights["p3"] + np.maximum(first @ weights["d2"], 0) @ weights["d3"])
         unit: Floats = second / np.linalg.norm(second, axis=1, keepdims=True)
+        if PROJECT in weights:
+            unit = unit @ weights[PROJECT].T
+            unit /= np.linalg.norm(unit, axis=1, keepdims=True)
         return unit
 
     def _normalised(self, rows: Floats, gain: Floats, shift: Floats) -> Floats:

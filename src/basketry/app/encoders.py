@@ -1,0 +1,50 @@
+"""Which encoder a command means, and the one that a release was built with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from basketry.app.shop import Shop
+    from basketry.core.protocols import Encoder, Run
+    from basketry.encoders.state import EncoderState
+
+HELP: Final = "universal, minilm, model:NAME of this shop or model:FOLDER, onnx:FOLDER, or sentence:FOLDER_OR_NAME."
+CHOSEN: Final = "runtimes.json"  # in the shop's cache: digest of a model, and the runtime that was fastest here
+
+
+def shop_spec(shop: Shop, spec: str) -> str:
+    """`spec` with a model of the shop's own turned into its folder."""
+    kind, _, rest = spec.partition(":")
+    return f"model:{shop.models.path(rest)}" if kind == "model" and rest in shop.models.published() else spec
+
+
+def shop_state(shop: Shop, spec: str) -> EncoderState:
+    """The state behind a name: what can be adapted and compressed. Raises EncoderError for what is no state."""
+    from basketry.encoders.models import load_state
+
+    return load_state(shop_spec(shop, spec))
+
+
+def shop_encoder(shop: Shop, spec: str, run: Run) -> tuple[Encoder, EncoderState | None]:
+    """The encoder behind a name, and its state if it is one of ours that a release must hold itself."""
+    from basketry.encoders.models import encoder_of, load_state
+    from basketry.encoders.registry import load_encoder
+
+    if spec.startswith("model:"):
+        state = load_state(shop_spec(shop, spec))
+        return encoder_of(state, run, chosen_runtime(shop.folder, state)), state
+    return load_encoder(spec, run), None
+
+
+def chosen_runtime(folder: Path, state: EncoderState) -> str:
+    """The runtime that `basketry doctor --bench` found fastest for this model on this machine; else `auto`."""
+    from basketry.encoders.models import AUTO
+
+    try:
+        chosen = json.loads((folder / "cache" / CHOSEN).read_bytes()).get(state.digest, AUTO)
+    except (OSError, ValueError, AttributeError):  # a cache that is not there, or not readable, decides nothing
+        return AUTO
+    return chosen if isinstance(chosen, str) else AUTO

@@ -1,0 +1,1 @@
+"""The default encoder's network: on numpy to serve (`network`, `encoder`), in torch to train (`torch_network`)."""

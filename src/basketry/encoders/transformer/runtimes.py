@@ -1,0 +1,92 @@
+"""What runs a transformer: ONNX Runtime by default, OpenVINO or torch where asked for and installed.
+
+Each runtime is a function `(state, threads) -> forward`, with `forward(ids, mask) -> float32 [n, dim]` for int64 [n, t] each;
+forward may be called from several threads at once, and computes in the calling one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from basketry.core.errors import EncoderError
+from basketry.encoders.transformer.onnx_graph import OUTPUT, onnx_bytes
+
+if TYPE_CHECKING:
+    from basketry.core.protocols import Vectors
+    from basketry.encoders.batches import Forward, Ids
+    from basketry.encoders.state import EncoderState
+
+_SLOWER: Final = ["SkipLayerNormFusion"]  # its fused node takes five times as long as the two it replaces
+
+
+def _onnxruntime(state: EncoderState, _: int) -> Forward:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise EncoderError("this encoder needs package onnxruntime", "pip install 'basketry[onnx]'") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        session = onnxruntime.InferenceSession(
+            onnx_bytes(state, "fused"), options, providers=["CPUExecutionProvider"], disabled_optimizers=_SLOWER
+        )
+    except Exception as error:  # the runtime's classes derive from Exception alone
+        raise EncoderError(f"ONNX Runtime refuses the model: {error}", "try another runtime") from error
+
+    def forward(ids: Ids, mask: Ids) -> Vectors:
+        return np.asarray(session.run([OUTPUT], {"input_ids": ids, "attention_mask": mask})[0])
+
+    return forward
+
+
+def _openvino(state: EncoderState, threads: int) -> Forward:
+    try:
+        import openvino
+    except ImportError as error:
+        raise EncoderError("runtime openvino needs its package", "pip install 'basketry[openvino]'") from error
+    core = openvino.Core()
+    settings = {
+        "INFERENCE_NUM_THREADS": 1,
+        "NUM_STREAMS": threads,
+        "PERFORMANCE_HINT": "THROUGHPUT" if threads > 1 else "LATENCY",
+        "INFERENCE_PRECISION_HINT": "f32",
+    }
+    try:
+        compiled = core.compile_model(core.read_model(onnx_bytes(state)), "CPU", settings)
+    except RuntimeError as error:
+        raise EncoderError(f"OpenVINO refuses the model: {error}", "try another runtime") from error
+
+    def forward(ids: Ids, mask: Ids) -> Vectors:
+        request = compiled.create_infer_request()  # of its own for each call: requests are not shared between threads
+        return np.array(request.infer({"input_ids": ids, "attention_mask": mask})[0])
+
+    return forward
+
+
+def _torch(state: EncoderState, _: int) -> Forward:
+    try:
+        import torch
+    except ImportError as error:
+        raise EncoderError("runtime torch needs its package", "pip install 'basketry[train]'") from error
+    from basketry.encoders.transformer.torch_network import TransformerNetwork
+
+    network = TransformerNetwork(state).eval()
+
+    def forward(ids: Ids, mask: Ids) -> Vectors:
+        with torch.inference_mode():
+            return np.asarray(network(torch.from_numpy(ids), torch.from_numpy(mask)).numpy())
+
+    return forward
+
+
+RUNTIMES: Final[dict[str, Callable[[EncoderState, int], Forward]]] = {
+    "onnxruntime": _onnxruntime,
+    "openvino": _openvino,
+    "torch": _torch,
+}
+DEFAULT: Final = "onnxruntime"

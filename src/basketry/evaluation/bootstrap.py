@@ -1,0 +1,68 @@
+"""A figure with its 95% interval, and the paired comparison of two models on the same resamples.
+
+Cases are resampled by cluster with Poisson(1) weights, the bootstrap of unknown sample size: every cluster is drawn on its own,
+so models that are measured with one seed see the same draws and their differences are paired.
+
+Source: Owen and Eckles, Bootstrapping data arrays of arbitrary order (2012).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
+    Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate and the ends of its 95% interval; all NaN where it is not defined (one class only)."""
+
+    value: float
+    low: float
+    high: float
+
+
+def interval(values: Floats) -> Interval:
+    """The first value is the estimate, the others its bootstrap, of which the 2.5% and 97.5% quantiles are the ends."""
+    if not np.isfinite(values[0]):
+        return Interval(float("nan"), float("nan"), float("nan"))
+    low, high = np.nanquantile(values[1:], [0.025, 0.975]) if len(values) > 1 else (np.nan, np.nan)
+    return Interval(float(values[0]), float(low), float(high))
+
+
+def case_weights(cluster: Integers, resamples: int, seed: int) -> Floats:
+    """float64 [1 + resamples, cases]: all ones, then a Poisson(1) draw per cluster and resample. 8 bytes a number."""
+    names, index = np.unique(cluster, return_inverse=True)
+    drawn = np.random.default_rng(seed).poisson(1.0, (resamples, len(names)))
+    return np.concatenate([np.ones((1, len(cluster))), drawn[:, index]])
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """Figures of one model by name: on all cases first, then on each resample. Higher is better in all of them.
+
+    Comparable with those of another model on the same cases, clusters and seed.
+    """
+
+    values: Mapping[str, Floats]
+
+    def interval(self, name: str) -> Interval:
+        """One figure."""
+        return interval(self.values[name])
+
+    def gain_over(self, other: Resampled, name: str) -> Interval:
+        """How much better than `other`: ours - theirs, paired."""
+        return interval(self.values[name] - other.values[name])
+
+    def ratio_to(self, other: Resampled, name: str) -> Interval:
+        """How many times as good as `other`: ours / theirs, paired; NaN where theirs is 0."""
+        ours, theirs = self.values[name], other.values[name]
+        return interval(np.divide(ours, theirs, out=np.full(len(ours), np.nan), where=theirs != 0))
