@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from basketry.core.errors import RequestError
 from basketry.core.telemetry import Span, span
 from basketry.training.checkpoints import Checkpoint, CheckpointFolder, digest
-from basketry.training.distributed import Ranks, Spread, joined, laid_out_as, whole
+from basketry.training.distributed import Ranks, Spread, alone, joined, laid_out_as, whole
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -272,7 +272,7 @@ class _Course:
         value = 0.0
         if self._ranks.first:
             self._spread.plain.eval()
-            with torch.no_grad():
+            with alone(), torch.no_grad():
                 value = float(validate(self._module))
         value = self._ranks.told(value)
         best = max((old for _, old in self._validations), default=-math.inf)

@@ -17,7 +17,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from basketry.core.errors import RequestError
-from basketry.training.distributed import gathered, offset
+from basketry.training.distributed import gathered, lengths, offset
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -163,12 +163,13 @@ class Contrastive:
         ids, mask = batch[f"{kind}ids"], batch[f"{kind}mask"].bool()
         if self.token_dropout and module.training:
             mask = _thinned(mask, self.token_dropout)
-        if not self.chunk or len(ids) <= self.chunk or not torch.is_grad_enabled():
+        pieces = _pieces(ids, self.chunk) if self.chunk and torch.is_grad_enabled() else 1
+        if pieces == 1:
             vectors: Tensor = module(ids, mask)
             return vectors.float()
         parts = [
             checkpoint(module, *part, use_reentrant=False)
-            for part in zip(torch.split(ids, self.chunk), torch.split(mask, self.chunk), strict=True)
+            for part in zip(torch.tensor_split(ids, pieces), torch.tensor_split(mask, pieces), strict=True)
         ]
         return torch.cat(parts).float()
 
@@ -193,6 +194,12 @@ def ranking_loss(
         scores = scores.masked_fill(shut, float("-inf"))
     loss: Tensor = functional.cross_entropy(scores, rows)
     return loss
+
+
+def _pieces(ids: Tensor, chunk: int) -> int:
+    """Into how many chunks to cut: as many on every process, since a sharded block's forward pass is a meeting of all."""
+    sizes = lengths(ids)
+    return max(1, min(-(-max(sizes) // chunk), *sizes))
 
 
 def _own_keys(batch: dict[str, Tensor], anchors: int, positives: int, device: torch.device) -> tuple[Tensor, Tensor] | None:
