@@ -29,7 +29,7 @@ _DENSE: Final = 400  # products up to which all eigenvectors cost less than a fe
 
 @dataclass(frozen=True, eq=False)
 class Behaviour:
-    """`vectors` float32 [n, dim]: unit norm where `known` (bool [n]), zero elsewhere. `a`, `b`, `weight`: the edges behind them.
+    """`vectors` float32 [n, dim]: unit norm where `known` (bool [n]), zero elsewhere. `a`, `b`, `weight`: its edges.
 
     Edges stand once, int32 codes a < b, float64 weight > 0: the logarithm of the lift that is certain.
     """
@@ -60,9 +60,9 @@ class Behaviour:
 class BehaviourVectors:
     """Truncated eigenvectors of the matrix of certain log lifts, M_ab = max(0, log adjusted_low_ab), M_aa = 0.
 
-    This is the positive pointwise mutual information of words and contexts, factorised (Levy and Goldberg, Neural word embedding
-    as implicit matrix factorization, 2014), with two changes that baskets ask for: chance is that among baskets of one size
-    (`adjustment`), and of the lift only the lower end of its 95% interval over distinct customers counts, which does for thin
+    This is the positive pointwise mutual information of words and contexts, factorised (Levy and Goldberg, Neural word
+    embedding as implicit matrix factorization, 2014), with two changes that baskets ask for: chance is that among baskets of
+    one size (`adjustment`), and of the lift only the lower end of its 95% interval over distinct customers counts, which does for thin
     evidence what subtracting log k does there. With M = Q diag(l) Q^T and the `dim` largest l, the vector of a product is its
     row of Q max(0, l)^(1/2), divided by its norm.
 

@@ -183,4 +183,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _fate(status: int | None, error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return str(error)
-    return {-24: f"more than {child.SECONDS} s of processor time", -9: "killed", -11: "a crash"}.get(status or 0, f"status {status}")
+    return {-24: f"more than {child.SECONDS} s of processor time", -9: "killed", -11: "a crash"}.get(
+        status or 0, f"status {status}"
+    )

@@ -108,7 +108,9 @@ def folded(arrays: Arrays) -> dict[str, npt.NDArray[np.float32]]:
     found: dict[str, npt.NDArray[np.float32]] = {}
     for convolution in (one for block in blocks() for one in block.convolutions):
         norm = convolution.normalisation
-        gain = arrays[f"{norm}.weight"].astype(np.float64) / np.sqrt(arrays[f"{norm}.running_var"].astype(np.float64) + _EPSILON)
+        gain = arrays[f"{norm}.weight"].astype(np.float64) / np.sqrt(
+            arrays[f"{norm}.running_var"].astype(np.float64) + _EPSILON
+        )
         weight = arrays[f"{convolution.name}.weight"] * gain[:, None, None, None]
         name = convolution.name.removeprefix("_").replace("._", ".")
         found[f"{name}.weight"] = weight.astype(np.float32)

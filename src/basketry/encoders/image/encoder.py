@@ -73,7 +73,9 @@ class ImageEncoder:
             raise EncoderError(f"cannot read the model in {folder}: {error}", "export the model again") from error
         inputs = [(put.name, put.type, len(put.shape)) for put in session.get_inputs()]
         if len(inputs) != 1 or inputs[0][1:] != ("tensor(float)", 4):
-            raise EncoderError(f"the model in {folder} asks for {inputs}", "export it with one input, float [n, 3, height, width]")
+            raise EncoderError(
+                f"the model in {folder} asks for {inputs}", "export it with one input, float [n, 3, height, width]"
+            )
         return cls(f"image@{folder_digest(folder)[:16]}", session, preparation, Decoder(run.threads))
 
     def encode(self, documents: Sequence[bytes]) -> Vectors:
@@ -86,7 +88,9 @@ class ImageEncoder:
         vectors = np.empty((len(files), self.dim), dtype=np.float32)
         for start in range(0, len(files), self._batch):
             batch = files[start : start + self._batch]
-            vectors[start : start + len(batch)] = self.forward(self._preparation.scaled(decoded(self._decoder, batch, self._preparation)))
+            vectors[start : start + len(batch)] = self.forward(
+                self._preparation.scaled(decoded(self._decoder, batch, self._preparation))
+            )
         return vectors[place]
 
     def forward(self, rows: npt.NDArray[np.float32]) -> Vectors:
