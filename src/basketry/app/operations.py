@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from basketry.app.adapt import AdaptRequest, adapt
 from basketry.app.associations import AssociationsRequest, associations
 from basketry.app.build import BuildRequest, build
 from basketry.app.clusters import ClustersRequest, clusters
 from basketry.app.compare_rules import CompareRulesRequest, compare_rules
+from basketry.app.compress import CompressRequest, compress
 from basketry.app.demo import DemoRequest, demo
 from basketry.app.doctor import DoctorRequest, doctor
 from basketry.app.encode import EncodeRequest, encode
@@ -57,7 +59,9 @@ OPERATIONS: Final = (
     Operation("compare-rules", CompareRulesRequest, compare_rules),
     Operation("sequences", SequencesRequest, sequences),
     Operation("encode", EncodeRequest, encode),
+    Operation("adapt", AdaptRequest, adapt),
     Operation("models", ModelsRequest, models),
+    Operation("compress", CompressRequest, compress),
     Operation("report", ReportRequest, report),
     Operation("releases", ReleasesRequest, releases),
     Operation("rollback", RollbackRequest, rollback),

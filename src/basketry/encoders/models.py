@@ -131,6 +131,26 @@ def _transformer_tokeniser(state: EncoderState) -> Tokenise:
     return tokeniser(state)
 
 
+def _static(state: EncoderState, run: Run, runtime: str) -> Encoder:
+    from basketry.encoders.static.encoder import StaticEncoder
+
+    if runtime not in (AUTO, "numpy"):
+        raise EncoderError(f"static vectors do not run on {runtime}", "use auto")
+    return StaticEncoder.from_state(state, run)
+
+
+def _static_network(state: EncoderState) -> nn.Module:
+    from basketry.encoders.static.torch_network import StaticNetwork
+
+    return StaticNetwork(state)
+
+
+def _static_tokeniser(state: EncoderState) -> Tokenise:
+    from basketry.encoders.static.encoder import tokeniser
+
+    return tokeniser(state)
+
+
 def _ngram(state: EncoderState, run: Run, runtime: str) -> Encoder:
     from basketry.encoders.ngram.encoder import NgramEncoder
 
@@ -163,12 +183,18 @@ _STATES: Final[dict[str, Callable[[str], EncoderState]]] = {
     "model": lambda folder: read_state(Path(folder)),
     "sentence": _sentence,
 }
-_ENCODERS: Final[dict[str, Callable[[EncoderState, Run, str], Encoder]]] = {"ngram": _ngram, "transformer": _transformer}
+_ENCODERS: Final[dict[str, Callable[[EncoderState, Run, str], Encoder]]] = {
+    "ngram": _ngram,
+    "static": _static,
+    "transformer": _transformer,
+}
 _NETWORKS: Final[dict[str, Callable[[EncoderState], nn.Module]]] = {
     "ngram": _ngram_network,
+    "static": _static_network,
     "transformer": _transformer_network,
 }
 _TOKENISERS: Final[dict[str, Callable[[EncoderState], Tokenise]]] = {
     "ngram": _ngram_tokeniser,
+    "static": _static_tokeniser,
     "transformer": _transformer_tokeniser,
 }

@@ -16,7 +16,15 @@ project.weight                                       [dim, H], optional: applied
 
 Heads and F may differ from layer to layer, as pruning leaves them; they are read off the shapes. Instead of `X.weight` a matrix
 may be the product of two, `X.left` [out, r] and `X.right` [r, in]. Any of these, and `embeddings.word`, may be whole numbers
-(int8) with a float32 `NAME.scale`, one per row: row o stands for scale[o] * row o; or float16.
+(int8) with a float32 `NAME.scale`, one per row: row o stands for scale[o] * row o; or float16. (The NAME of `X.weight` is X.)
+
+A matrix may also be of 4 bits: `X.packed` uint8 [out, in / 2] in place of `X.weight`, two numbers from 0 to 15 in a byte, the
+earlier one in its low half, with `X.scale` [out, in / block]: a number q of block b stands for scale[o, b] * (q - 8).
+
+`NAME.range` float32 [2], beside whole numbers, says that they are multiplied as such: the input of NAME is rounded to 256 steps
+from the first to the second, what lies outside is clipped, and the product is exact. An empty `NAME.range` [0] means that each
+row of the input is rounded by its own largest value, block by block. Either way a text's vector does not depend on its
+neighbours. Without a range the numbers are only a smaller way to store the matrix.
 
 Settings: `head_dim`; `pooling`, mean (of all tokens) or first; `max_tokens` read of a text; `norm_eps` of layer normalisation;
 `activation`, gelu or relu.
@@ -88,7 +96,7 @@ class Shape:
                 activation=str(settings["activation"]),
                 norm_eps=float(settings["norm_eps"]),  # type: ignore[arg-type]
             )
-        except (KeyError, ValueError, TypeError) as error:
+        except (KeyError, ValueError, TypeError, StopIteration) as error:
             raise EncoderError(f"the transformer's state is incomplete: {error!r}", "take it from its source again") from error
         found._check(widths)
         return found
@@ -106,16 +114,32 @@ class Shape:
 
 def has(arrays: Container[str], name: str) -> bool:
     """Whether there is a matrix called `name`, in one piece or two."""
-    return f"{name}.weight" in arrays or f"{name}.left" in arrays
+    return any(f"{name}.{part}" in arrays for part in ("weight", "packed", "left"))
 
 
 def plain(arrays: Arrays, name: str) -> Floats:
     """One array as float32, its scale multiplied in where it has one."""
+    if name.endswith(".weight") and name not in arrays:
+        return unpacked(arrays, name.removesuffix(".weight"))
     array = np.asarray(arrays[name], dtype=np.float32)
-    scale = arrays.get(f"{name.removesuffix('.weight')}.scale" if name.endswith(".weight") else f"{name}.scale")
+    scale = arrays.get(f"{name.removesuffix('.weight')}.scale")
     if scale is not None:
         array = array * np.asarray(scale, dtype=np.float32)[:, None]
     return array
+
+
+def unpacked(arrays: Arrays, name: str) -> Floats:
+    """The 4-bit matrix called `name` as float32 [out, in]."""
+    packed, scale = arrays[f"{name}.packed"], np.asarray(arrays[f"{name}.scale"], dtype=np.float32)
+    numbers = np.stack([packed & 15, packed >> 4], axis=-1).astype(np.float32) - 8
+    whole: Floats = (numbers.reshape(*scale.shape, -1) * scale[:, :, None]).reshape(len(packed), -1)
+    return whole
+
+
+def matrices(arrays: Arrays) -> tuple[str, ...]:
+    """Every matrix a row of numbers is multiplied by: `X.weight`, `X.left` or `X.right`, in sorted order; 4 bits count as weight."""
+    named = (name.replace(".packed", ".weight") for name in arrays if name.endswith((".weight", ".packed", ".left", ".right")))
+    return tuple(sorted(named))
 
 
 def dense(arrays: Arrays, name: str) -> Floats:
@@ -127,8 +151,9 @@ def dense(arrays: Arrays, name: str) -> Floats:
 
 
 def unscaled(arrays: Arrays) -> dict[str, Floats]:
-    """All arrays as float32, scales multiplied in and gone; factors stay factors."""
-    return {name: plain(arrays, name) for name in arrays if not name.endswith(".scale")}
+    """All arrays as float32, scales multiplied in and gone, ranges gone; factors stay factors."""
+    names = (name.replace(".packed", ".weight") for name in arrays if not name.endswith((".scale", ".range")))
+    return {name: plain(arrays, name) for name in names}
 
 
 def settings_of(shape: Shape) -> Mapping[str, Scalar]:
@@ -143,4 +168,4 @@ def settings_of(shape: Shape) -> Mapping[str, Scalar]:
 
 
 def _out(arrays: Arrays, name: str) -> int:
-    return len(arrays[f"{name}.left" if f"{name}.left" in arrays else f"{name}.weight"])
+    return len(next(arrays[f"{name}.{part}"] for part in ("left", "packed", "weight") if f"{name}.{part}" in arrays))
