@@ -1,4 +1,4 @@
-"""Every encoder keeps every law. Those that need models built for a test meet them there: unit/encoders/test_onnx.py and others."""
+"""Every encoder keeps every law. Those that need a model built for them meet them in unit/encoders, beside it."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def encode(shop: Shop, request: EncodeRequest) -> EncodeResult:
     from basketry.encoders.documents import readable
 
     _check_out(request.out)
-    given = _texts(shop, request)
+    given = given_texts(shop, request)
     readables = given.filter(pl.col("text").map_elements(readable, return_dtype=pl.Boolean))
     own = (shop.folder / "shop.toml").is_file()
     encoder, _ = shop_encoder(shop, request.encoder, Run(threads=shop.settings.threads if own else 2))
@@ -87,7 +87,7 @@ def encode(shop: Shop, request: EncodeRequest) -> EncodeResult:
     )
 
 
-def _texts(shop: Shop, request: EncodeRequest) -> pl.DataFrame:
+def given_texts(shop: Shop, request: EncodeRequest) -> pl.DataFrame:
     """Columns `id` and `text`, both strings, no nulls in `text`."""
     import polars as pl
 
@@ -97,11 +97,12 @@ def _texts(shop: Shop, request: EncodeRequest) -> pl.DataFrame:
         with shop.dataset() as dataset:
             found = dataset.query(Documents, "documents").select("text", id="product_id")
     else:
-        found = _file(request)
+        found = file_texts(request)
     return found.select(pl.col("id").cast(pl.String), pl.col("text").cast(pl.String).fill_null(""))
 
 
-def _file(request: EncodeRequest) -> pl.DataFrame:
+def file_texts(request: EncodeRequest) -> pl.DataFrame:
+    """Columns `id` and `text` of the file that is named. Raises SourceError if it cannot be read, or lacks a column."""
     from pathlib import Path
 
     import polars as pl

@@ -11,6 +11,7 @@ from basketry.app.associations import AssociationsRequest, associations
 from basketry.app.build import BuildRequest, build
 from basketry.app.clusters import ClustersRequest, clusters
 from basketry.app.compare_rules import CompareRulesRequest, compare_rules
+from basketry.app.compress import CompressRequest, compress
 from basketry.app.demo import DemoRequest, demo
 from basketry.app.doctor import DoctorRequest, doctor
 from basketry.app.encode import EncodeRequest, encode
@@ -60,6 +61,7 @@ OPERATIONS: Final = (
     Operation("encode", EncodeRequest, encode),
     Operation("adapt", AdaptRequest, adapt),
     Operation("models", ModelsRequest, models),
+    Operation("compress", CompressRequest, compress),
     Operation("report", ReportRequest, report),
     Operation("releases", ReleasesRequest, releases),
     Operation("rollback", RollbackRequest, rollback),

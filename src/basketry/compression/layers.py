@@ -53,5 +53,7 @@ def with_layers(state: EncoderState, kept: list[int]) -> EncoderState:
     arrays = {name: array for name, array in state.arrays.items() if not name.startswith("layers.")}
     for new, old in enumerate(kept):
         prefix = f"layers.{old}."
-        arrays |= {f"layers.{new}.{name.removeprefix(prefix)}": state.arrays[name] for name in state.arrays if name.startswith(prefix)}
+        arrays |= {
+            f"layers.{new}.{name.removeprefix(prefix)}": state.arrays[name] for name in state.arrays if name.startswith(prefix)
+        }
     return with_arrays(state, arrays)

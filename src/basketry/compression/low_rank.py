@@ -39,7 +39,9 @@ class LowRank:
 
     def __post_init__(self) -> None:
         if not 0 < self.rank <= 1 or self.part not in _PARTS:
-            raise RequestError(f"lowrank cannot have rank={self.rank}, part={self.part!r}", "rank above 0 to 1; part all, attention or feed")
+            raise RequestError(
+                f"lowrank cannot have rank={self.rank}, part={self.part!r}", "rank above 0 to 1; part all, attention or feed"
+            )
 
     def apply(self, state: EncoderState, materials: Materials) -> EncoderState:
         """The state with its matrices in two factors where that is smaller."""
@@ -47,7 +49,9 @@ class LowRank:
         arrays = unscaled(state.arrays)
         plain = with_arrays(state, dict(arrays))
         seen = observe(plain, materials.sample(_TEXTS), moments=True) if self.weighted else {}
-        for name in [one for one in arrays if one.startswith("layers.") and one.endswith(".weight") and _PARTS[self.part] in one]:
+        for name in [
+            one for one in arrays if one.startswith("layers.") and one.endswith(".weight") and _PARTS[self.part] in one
+        ]:
             out, into = arrays[name].shape
             rank = max(1, round(self.rank * min(out, into)))
             if rank * (out + into) >= out * into:

@@ -137,7 +137,7 @@ def importance(
 def _slopes(state: EncoderState, materials: Materials, texts: list[str]) -> dict[str, Floats]:
     from basketry.training.importance import slopes
 
-    return slopes(state, materials.teachers[0], texts, materials.run)
+    return slopes(state, texts, materials.run)
 
 
 def _cut(arrays: Arrays, units: _Units, rows: npt.NDArray[np.int64], seen: Inputs | None) -> None:

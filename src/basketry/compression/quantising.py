@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
@@ -47,19 +48,10 @@ class Int8:
         if state.family == "static":
             numbers, scale = rounded_rows(static_vectors(state), self.bits)
             return with_arrays(state, {**state.arrays, "vectors": numbers, "vectors.scale": scale})
-        arrays: dict[str, Any] = dict(unscaled(state.arrays))
-        plain = with_arrays(state, dict(arrays))
+        plain = with_arrays(state, dict(unscaled(state.arrays)))
         seen = observe(plain, materials.sample(_TEXTS)) if self.inputs == "static" else {}
-        for name in _quantised(plain, self.keep):
-            base = name.removesuffix(".weight")
-            arrays[name], arrays[f"{base}.scale"] = rounded_rows(arrays[name], self.bits)
-            if self.inputs == "static":
-                arrays[f"{base}.range"] = np.array([seen[name].low, seen[name].high], dtype=np.float32)
-            elif self.inputs == "dynamic":
-                arrays[f"{base}.range"] = np.zeros(0, dtype=np.float32)
-        if self.words:
-            arrays["embeddings.word"], arrays["embeddings.word.scale"] = rounded_rows(arrays["embeddings.word"])
-        return with_arrays(state, arrays)
+        spans = {name: (one.low, one.high) for name, one in seen.items()}
+        return in_whole_numbers(plain, None if self.inputs == "float" else spans, self.bits, self.keep, words=self.words)
 
 
 @dataclass(frozen=True)
@@ -102,6 +94,24 @@ class Float16:
             for name, array in state.arrays.items()
         }
         return with_arrays(state, kept)
+
+
+def in_whole_numbers(
+    state: EncoderState, spans: Mapping[str, tuple[float, float]] | None, bits: int, keep: str, *, words: bool = True
+) -> EncoderState:
+    """A transformer in float32 with the matrices of its layers, but those of the layers `keep`, as int8.
+
+    `spans` holds the ends of each matrix's input; of a matrix it does not name, rows are rounded as they come; of None, not at all.
+    """
+    arrays: dict[str, Any] = dict(state.arrays)
+    for name in _quantised(state, keep):
+        base = name.removesuffix(".weight")
+        arrays[name], arrays[f"{base}.scale"] = rounded_rows(arrays[name], bits)
+        if spans is not None:
+            arrays[f"{base}.range"] = np.array(spans.get(name, ()), dtype=np.float32)
+    if words:
+        arrays["embeddings.word"], arrays["embeddings.word.scale"] = rounded_rows(arrays["embeddings.word"])
+    return with_arrays(state, arrays)
 
 
 def static_vectors(state: EncoderState) -> npt.NDArray[np.float32]:

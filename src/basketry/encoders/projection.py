@@ -35,7 +35,7 @@ class ImageToText:
     Source: the linear map between embedding spaces of Mikolov, Le and Sutskever (2013), with Tikhonov's penalty.
     """
 
-    regs: tuple[float, ...] = (1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
+    regs: tuple[float, ...] = (1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)
     folds: int = 5
 
     def fit(self, images: Vectors, texts: Vectors, groups: Sequence[str] | None = None, run: Run | None = None) -> TextSpace:

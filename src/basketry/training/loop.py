@@ -53,13 +53,13 @@ class Examples(Protocol):
 
 @runtime_checkable
 class Stepped(Protocol):
-    """A module that has something to do after each step, while the gradients are still there (AdaLoRA moves its ranks).
+    """An objective that has something to do after each step, while the gradients are still there (AdaLoRA moves its ranks).
 
     What it remembers from step to step belongs in persistent buffers: those are in the checkpoints.
     """
 
-    def after_step(self, step: int, steps: int) -> None:
-        """`step` steps of `steps` are done."""
+    def after_step(self, module: nn.Module, step: int, steps: int) -> None:
+        """`step` steps of `steps` are done on `module`."""
         ...
 
 
@@ -230,9 +230,9 @@ class _Course:
             nn.utils.clip_grad_norm_(self._named.values(), self._plan.max_norm)
         self._optimiser.step()
         self._done += 1
-        trained = self._spread.parts.module
-        if isinstance(trained, Stepped):
-            trained.after_step(self._done, self._steps)
+        module, objective = self._spread.parts.get_submodule("module"), self._spread.parts.objective
+        if isinstance(objective, Stepped):
+            objective.after_step(module, self._done, self._steps)
         self._optimiser.zero_grad(set_to_none=True)
         self._losses.append(loss)
         self._rates.append(rate)

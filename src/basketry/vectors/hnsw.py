@@ -66,7 +66,7 @@ class Hnsw:
         """The walk passes nodes that are not allowed; as many more are looked at as leave the usual number that are."""
         asked = min(wanted, self.rows)
         wider = breadth if allowed is None else breadth * len(allowed) / max(np.count_nonzero(allowed), 1)
-        effort = max(int(np.ceil(wider)), asked)
+        effort = int(np.ceil(wider)) + asked
         parameters = faiss.SearchParametersHNSW(efSearch=min(effort, self.rows), sel=selecting(allowed))
         with faiss_threads(threads):
             rows: Rows = self.index.search(np.ascontiguousarray(queries), asked, params=parameters)[1]

@@ -29,7 +29,7 @@ _ROUNDS: Final = 10  # of k-means: more changed recall by less than its interval
 _WIDTH: Final = 4  # dimensions that share one code of 4 bits
 _CODES: Final = 2**16  # vectors that codes are learned from
 _NEARLY_ALL: Final = 0.9  # share allowed above which cells are chosen as if all were
-_SHARE: Final = 2 / 3  # how the share allowed counts for what is looked at: see `_cells_for`
+_SHARE: Final = 1.25  # how the share allowed counts for what is looked at: see `_cells_for`
 _QUERIES: Final = 1024  # whose cells are ordered at a time
 
 
@@ -117,15 +117,15 @@ class Ivf:
     def _cells_for(self, cells: Rows, probes: int, allowed: Mask) -> Mask:
         """Which of each query's cells (all of them, nearest first) to look into: bool like `cells`.
 
-        Of cells that hold an allowed vector, the nearest until A^s N^(1-s) reaches what `probes` cells of mean size hold: A
-        allowed vectors and N vectors passed so far, s = 2/3 as measured. Where all are allowed this is `probes` cells; where
-        a share f is, f^-s times as many; and where the allowed lie far off, as many as it takes to reach them.
+        Of cells that hold an allowed vector, the nearest until A f^(s-1) reaches what `probes` cells of mean size hold: A
+        allowed vectors met, a share f of those passed, s = 1.25 as measured. Where all are allowed this is `probes` cells;
+        where they are a share f everywhere, f^-s times as many; where they lie far off, as many as it takes to reach them.
         """
         sizes, held = self._sizes, np.bincount(self._cell_of[allowed], minlength=self.widest)
         passed, met = np.cumsum(sizes[cells], axis=1), np.cumsum(held[cells], axis=1)
         enough = probes * self.rows / self.widest
-        before = np.zeros(passed.shape)  # what was reached before each cell
-        before[:, 1:] = (met[:, :-1].astype(np.float64) ** _SHARE) * (passed[:, :-1].astype(np.float64) ** (1 - _SHARE))
+        reached = met * (met / np.maximum(passed, 1)) ** (_SHARE - 1)
+        before = np.pad(reached[:, :-1], ((0, 0), (1, 0)))
         chosen: Mask = (before < enough) & (held[cells] > 0)
         return chosen
 

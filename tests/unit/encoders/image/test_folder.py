@@ -109,5 +109,5 @@ def test_an_empty_folder_gives_no_vectors(tmp_path: Path) -> None:
 def test_a_file_that_vanishes_is_named(shelf: Path) -> None:
     found = read_images(shelf)
     (shelf / "d").unlink()
-    with pytest.raises(EncoderError, match="cannot read .*/d"):
+    with pytest.raises(EncoderError, match=r"cannot read .*/d"):
         found.contents[1]
