@@ -51,9 +51,9 @@ def fashion(bench: Bench, page: Page) -> None:
     task = Task(data, {name: name.lower() for name in {*data.train_labels, *data.test_labels}})
     page.text(
         "\n## Category (fashion_styles)\n\n"
-        f"`articleType` of {len(data.test):,} test titles ({len(task.names)} classes), from {len(data.train):,} others; titles are\n"
-        "distinct and fall into parts by their sha256. Zero-shot is the class whose name is nearest to the title. A head is a\n"
-        f"logistic regression over the vectors; the adapted row fine-tunes the network on {TUNED:,} of the train titles,\n"
+        f"`articleType` of {len(data.test):,} test titles ({len(task.names)} classes), from {len(data.train):,} others;\n"
+        "titles are distinct and fall into parts by their sha256. Zero-shot is the class whose name is nearest to the title.\n"
+        f"A head is a logistic regression over the vectors; the adapted row fine-tunes the network on {TUNED:,} of the train titles,\n"
         "so that titles of one class lie together, before the same head."
     )
     rows = [_zero_shot(bench, task, "universal", "default, zero-shot"), *_by_words(task, "char_wb", (3, 5))]

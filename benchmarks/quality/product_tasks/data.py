@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from basketry.core.protocols import Run, Vectors
+from basketry.core.protocols import Run
 from basketry.encoders import CachedEncoder
 from basketry.encoders.models import encoder_of, load_state
 from basketry.encoders.state import EncoderState
@@ -43,7 +43,7 @@ class Bench:
             self.states[name] = load_state(f"model:{self.also[name]}" if name in self.also else name)
         return self.states[name]
 
-    def encode(self, name: str, texts: list[str]) -> tuple[Vectors, float]:
+    def encode(self, name: str, texts: list[str]) -> tuple[np.ndarray, float]:
         """Vectors by the model, and the CPU seconds they took (0 where they were remembered)."""
         encoder = CachedEncoder(encoder_of(self.state(name), RUN), self.folder / "vectors")
         begun = time.process_time()

@@ -8,7 +8,6 @@ import numpy as np
 from scipy.sparse import csr_array
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from basketry.core.protocols import Vectors
 from basketry.evaluation.bootstrap import Resampled, case_weights
 from basketry.evaluation.retrieval import Questions
 from basketry.training.adaptation.contrastive import ContrastiveAdapter
@@ -89,7 +88,7 @@ def _by_words(parts: dict[str, Grouped], name: str, vectoriser: TfidfVectorizer)
 Nearest = tuple[np.ndarray, np.ndarray]  # rows [n, K] and their scores
 
 
-def _dense(vectors: Vectors) -> Nearest:
+def _dense(vectors: np.ndarray) -> Nearest:
     rows = nearest_others(vectors, np.arange(len(vectors)), K)
     return rows, np.einsum("id,ikd->ik", vectors, vectors[rows])
 

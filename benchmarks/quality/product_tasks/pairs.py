@@ -24,8 +24,8 @@ def matched(bench: Bench, page: Page) -> None:
     page.text(
         "\n## One product or two (er_product_matching)\n\n"
         "F1 of calling a pair one product where the cosine of titles (with maker and model number) reaches a threshold chosen\n"
-        "on the valid part. The parts are those published; they are disjoint in pairs, not in products: the share of test pairs\n"
-        f"with a text that is in a train pair too is {shared}. *Adapted* is one model, fine-tuned on the matching\n"
+        "on the valid part. The parts are those published; they are disjoint in pairs, not in products: the share of test\n"
+        f"pairs with a text that is in a train pair too is {shared}. *Adapted* is one model, fine-tuned on the matching\n"
         "pairs of the four train parts. The light head is a logistic regression over six features of a pair, learned on the\n"
         "valid part: both cosines of TF-IDF, those of the default and of the adapted model, the share of model numbers in\n"
         "common, and the ratio of prices."
