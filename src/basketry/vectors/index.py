@@ -201,7 +201,7 @@ class VectorIndex:
             from basketry.vectors.structure import from_bytes
 
             source = np.asarray(state["structure"], dtype=np.uint8)
-            structure = from_bytes(words["way"], source, arrays["vectors"].shape[1])
+            structure = from_bytes(words["way"], source)
         if len(arrays["ids"]) != len(arrays["vectors"]) or (structure and structure.rows != len(arrays["vectors"])):
             raise RequestError(
                 f"{len(arrays['vectors'])} vectors under {len(arrays['ids'])} ids with a structure of "
