@@ -45,7 +45,7 @@ class AdaptRequest:
     pairs: str = field(default="bought_together", metadata={"help": f"What goes together in the shop: {', '.join(SOURCES)}."})
     as_of: str = field(default="", metadata={"help": "Only what was known before this instant, ISO 8601 with zone."})
     min_customers: int = field(default=20, metadata={"help": "Distinct customers behind every pair."})
-    epochs: int = field(default=3, metadata={"help": "Rounds over the texts, at most: it stops when it gets no better."})
+    epochs: int = field(default=0, metadata={"help": "Rounds over the texts; 0: as many as make 150 steps, 20 at most."})
     batch_size: int = field(default=128, metadata={"help": "Pairs in one step of training."})
     learning_rate: float = field(default=0.0, metadata={"help": "Highest learning rate; 0: the one that suits the network."})
     temperature: float = field(

@@ -63,7 +63,7 @@ class LowRank:
 
 
 def factors(matrix: Floats, rank: int, second: Doubles | None = None) -> tuple[Floats, Floats]:
-    """left [out, rank] and right [rank, in] whose product is nearest to `matrix` [out, in].
+    """Factors left [out, rank] and right [rank, in] whose product is nearest to `matrix` [out, in].
 
     Nearest in the Frobenius norm (Eckart and Young, 1936), or, given `second` = E[x x'], in E |matrix x - left right x|^2.
     """

@@ -4,8 +4,8 @@
 layers:4+feed:768+distil:epochs=2,hidden=0.5+int8
 ```
 
-Steps are joined by `+`. After a step's name and a colon come its hyperparameters as `name=value`, joined by commas; the first of the
-step's fields may be given by its value alone. What is not named keeps its default.
+Steps are joined by `+`. After a step's name and a colon come its hyperparameters as `name=value`, joined by commas; the first
+of the step's fields may be given by its value alone. What is not named keeps its default.
 """
 
 from __future__ import annotations

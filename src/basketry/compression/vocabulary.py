@@ -42,7 +42,7 @@ class Vocab:
             raise RequestError(f"tokens cannot be kept from {self.least} occurrences", "at least 1")
 
     def apply(self, state: EncoderState, materials: Materials) -> EncoderState:
-        """The state with a shorter table of tokens. Raises RequestError for a tokeniser of merges (BPE), which cannot be cut."""
+        """The state with a shorter table of tokens. Raises RequestError for a tokeniser of merges (BPE)."""
         of_family(state, "vocab", "transformer", "static", "ngram")
         texts = materials.sample(len(materials.texts))
         ids = np.fromiter(chain.from_iterable(tokeniser_of(state)(texts)), dtype=np.int64)

@@ -137,7 +137,7 @@ def unpacked(arrays: Arrays, name: str) -> Floats:
 
 
 def matrices(arrays: Arrays) -> tuple[str, ...]:
-    """Every matrix a row of numbers is multiplied by: `X.weight`, `X.left` or `X.right`, in sorted order; 4 bits count as weight."""
+    """Every matrix a row of numbers is multiplied by: `X.weight`, `X.left` or `X.right`, sorted; 4 bits count as weight."""
     named = (name.replace(".packed", ".weight") for name in arrays if name.endswith((".weight", ".packed", ".left", ".right")))
     return tuple(sorted(named))
 
