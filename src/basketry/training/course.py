@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from basketry.training.plan import TrainingPlan
     from basketry.training.tracking import Tracker
 
-    Objective = Callable[[nn.Module, dict[str, Tensor]], Tensor]
-
+Objective = Callable[[nn.Module, dict[str, Tensor]], Tensor]
 _BETAS: Final = (0.9, 0.999)
 _MOMENTS: Final = {"moment1": "exp_avg", "moment2": "exp_avg_sq", "count": "step"}
 

@@ -21,16 +21,15 @@ from torch import nn
 
 from basketry.core.errors import RequestError
 from basketry.core.telemetry import span
-from basketry.training.course import Course, Examples, Step, Stepped, TrainedHistory
+from basketry.training.course import Course, Examples, Objective, Step, Stepped, TrainedHistory
 from basketry.training.distributed import joined
 
 if TYPE_CHECKING:
     from basketry.core.protocols import Run
-    from basketry.training.course import Objective
     from basketry.training.plan import TrainingPlan
     from basketry.training.tracking import Tracker
 
-__all__ = ["Examples", "Stepped", "TrainedHistory", "train"]
+__all__ = ["Examples", "Objective", "Stepped", "TrainedHistory", "train"]
 
 
 def train(
