@@ -221,6 +221,42 @@ def test_rules_of_two_periods_and_of_two_files(shop, tmp_path):
     assert same["rules"] == [] and {row["status"] for row in same["statuses"]} <= {"unchanged", "unclear"}
 
 
+def test_neighbours_of_a_product_and_of_a_text_in_either_language(shop):
+    found = asked("neighbours", "wine", "--k", "3", shop=shop)
+    assert found["near_to"] == "wine Red wine" and [row["rank"] for row in found["neighbours"]] == [1, 2, 3]
+    cosines = [row["cosine"] for row in found["neighbours"]]
+    assert cosines == sorted(cosines, reverse=True) and "wine" not in {row["product_id"] for row in found["neighbours"]}
+    assert any("searched exactly: all of 26 texts" in note for note in found["notes"])
+    words = asked("neighbours", "fresh whole milk", "--k", "1", shop=shop)
+    assert words["near_to"].startswith("milk1") and any("also fitting" in note for note in words["notes"])
+    assert words["neighbours"][0]["product_id"] == "milk2" and words["neighbours"][0]["cosine"] > 0.8
+    text = asked("neighbours", "fresh whole milk", "--text", "--k", "2", shop=shop)
+    assert text["near_to"] == "fresh whole milk"
+    assert {row["product_id"] for row in text["neighbours"]} == {"milk1", "milk2"}
+    chinese = asked("neighbours", "奶酪", "--k", "1", shop=shop)
+    assert chinese["neighbours"][0]["product_id"] == "cheese" and any("taken for a text" in note for note in chinese["notes"])
+    assert "give a number from 1 to 1000" in run("neighbours", "wine", "--k", "0", shop=shop, status=2)
+    assert "it has, for instance, nothing" in run("neighbours", "wine", "--filter", "brand=ours", shop=shop, status=5)
+
+
+def test_neighbours_by_an_index_that_a_release_carries(shop, tmp_path):
+    """A release of 26 texts, told to index them: one small enough that nothing is missed."""
+    folder = tmp_path / "indexed"
+    shutil.copytree(shop, folder)
+    exact = asked("neighbours", "wine", "--k", "25", shop=folder)
+    release = asked("build", "--exact-up-to", "10", "--rule-support", "none", shop=folder)["release"]
+    found = asked("neighbours", "wine", "--k", "25", shop=folder)
+    assert found["release"] == release and found["neighbours"] == exact["neighbours"]
+    assert any("by index (ivf)" in note for note in found["notes"])
+    manifest = json.loads((folder / "releases" / release / "manifest.json").read_text(encoding="utf-8"))["body"]
+    assert "neighbours.safetensors" in manifest["files"]
+    told = next(row for row in manifest["metrics"] if row["model"] == "index ivf")
+    assert told["metric"] == "neighbour_recall" and 0 <= told["low"] <= told["value"] <= told["high"] == 1
+    path = folder / "releases" / release / "neighbours.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    assert asked("neighbours", "wine", shop=folder)["notes"][0].startswith(f"release {release} is damaged")
+
+
 def test_clusters_list_groups_and_their_products(shop):
     groups = asked("clusters", shop=shop)["rows"]
     assert sum(row["products"] for row in groups) == len(TITLES)
