@@ -144,14 +144,14 @@ def distil(
     """
     if len(texts) < 2 * _HELD_OUT:
         raise RequestError(f"{len(texts)} texts are too few to distil on", f"give at least {2 * _HELD_OUT}, better thousands")
-    inner = None
+    inner: TransformerNetwork | None = None
     if weights.hidden or weights.attention:
         if {each.family for each in (student, teachers[0])} != {"transformer"} or student.files != teachers[0].files:
             raise RequestError(
                 "hidden states are compared token by token, and the teacher reads others", "put vocab after distil"
             )
-        inner = network_of(teachers[0]).eval()
-        assert isinstance(inner, TransformerNetwork)
+        inner = TransformerNetwork(teachers[0])
+        inner.eval()
     network = network_of(student) if module is None else module
     tokens = tokeniser_of(student)(texts)
     with torch.no_grad():
