@@ -83,7 +83,11 @@ class Distillation:
         return loss
 
     def of_vectors(self, vectors: Tensor, aim: Tensor) -> Tensor:
-        """The part of the loss that looks at vectors alone."""
+        """The part of the loss that looks at vectors alone, in float32: a likeness over a small temperature needs its digits."""
+        with torch.autocast(aim.device.type, enabled=False):
+            return self._of_floats(vectors.float(), aim)
+
+    def _of_floats(self, vectors: Tensor, aim: Tensor) -> Tensor:
         loss = self.weights.vector * (1 - (vectors * aim).sum(-1)).mean()
         if self.weights.similarity and len(aim) > 1:
             away = torch.eye(len(aim), device=aim.device) * _SELF
