@@ -127,11 +127,13 @@ def importance(
         return np.array([np.einsum("oi,ij,oj->", columns[:, at], seen.second[at, at], columns[:, at]) for at in blocks])
     if by == "taylor":
         assert slopes is not None, "taylor importance needs slopes"
-        return slopes.reshape(-1, width).sum(axis=1)
+        total: Floats = slopes.reshape(-1, width).sum(axis=1)
+        return total
     rows = np.concatenate([arrays[f"{name}.weight"].astype(np.float64) for name in into], axis=1)
     whole = np.concatenate([rows, columns.T], axis=1)
-    norm: Floats = np.abs(whole).reshape(-1, width * whole.shape[1]).sum(axis=1)
-    return norm if by == "l1" else np.sqrt((whole**2).reshape(-1, width * whole.shape[1]).sum(axis=1))
+    parts = whole.reshape(-1, width * whole.shape[1])
+    found: Floats = np.abs(parts).sum(axis=1) if by == "l1" else np.linalg.norm(parts, axis=1)
+    return found
 
 
 def _slopes(state: EncoderState, materials: Materials, texts: list[str]) -> dict[str, Floats]:

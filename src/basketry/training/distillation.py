@@ -83,7 +83,11 @@ class Distillation:
         return loss
 
     def of_vectors(self, vectors: Tensor, aim: Tensor) -> Tensor:
-        """The part of the loss that looks at vectors alone."""
+        """The part of the loss that looks at vectors alone, in float32: a likeness over a small temperature needs its digits."""
+        with torch.autocast(aim.device.type, enabled=False):
+            return self._of_floats(vectors.float(), aim)
+
+    def _of_floats(self, vectors: Tensor, aim: Tensor) -> Tensor:
         loss = self.weights.vector * (1 - (vectors * aim).sum(-1)).mean()
         if self.weights.similarity and len(aim) > 1:
             away = torch.eye(len(aim), device=aim.device) * _SELF
@@ -144,14 +148,14 @@ def distil(
     """
     if len(texts) < 2 * _HELD_OUT:
         raise RequestError(f"{len(texts)} texts are too few to distil on", f"give at least {2 * _HELD_OUT}, better thousands")
-    inner = None
+    inner: TransformerNetwork | None = None
     if weights.hidden or weights.attention:
         if {each.family for each in (student, teachers[0])} != {"transformer"} or student.files != teachers[0].files:
             raise RequestError(
                 "hidden states are compared token by token, and the teacher reads others", "put vocab after distil"
             )
-        inner = network_of(teachers[0]).eval()
-        assert isinstance(inner, TransformerNetwork)
+        inner = TransformerNetwork(teachers[0])
+        inner.eval()
     network = network_of(student) if module is None else module
     tokens = tokeniser_of(student)(texts)
     with torch.no_grad():

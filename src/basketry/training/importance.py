@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -52,7 +52,7 @@ def slopes(state: EncoderState, texts: Sequence[str], run: Run) -> dict[str, npt
     return sums
 
 
-def _keep(inputs: dict[str, Tensor], name: str) -> object:
+def _keep(inputs: dict[str, Tensor], name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
     def hook(_: nn.Module, given: tuple[Tensor, ...]) -> None:
         inputs[name] = given[0]
 
