@@ -16,6 +16,7 @@ from basketry.training.adaptation.drawing import Clusters, alike_clusters, drawn
 from basketry.training.adaptation.judging import STEERED_BY, by_network, judge
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from torch import nn
 
     from basketry.encoders.models import Tokenise
@@ -24,7 +25,12 @@ if TYPE_CHECKING:
     from basketry.training.loop import Objective, TrainedHistory
     from basketry.training.tracking import Tracker
 
+    Codes = npt.NDArray[np.int64]
+
 WHOLE: Final = "none"  # of the parameter-efficient forms: train all weights
+_STEPS: Final = 150  # enough on every catalogue tried; a larger one sees each text once
+_MOST_EPOCHS: Final = 20
+_VALIDATIONS: Final = 5
 RATES: Final = {"ngram": 5e-4, "transformer": 1e-4, "static": 1e-2}  # learning rates that held on more than one catalogue
 
 
@@ -40,7 +46,9 @@ class ContrastiveAdapter:
     """
 
     learning_rate: float = field(default=0.0, metadata={"help": "highest learning rate; 0: 5e-4 (ngram), 1e-4 (transformer)"})
-    epochs: int = field(default=3, metadata={"help": "rounds over the texts; at least 1", "unit": "rounds"})
+    epochs: int = field(
+        default=0, metadata={"help": "rounds over the texts; 0: as many as make 150 steps, 20 at most", "unit": "rounds"}
+    )
     batch_size: int = field(default=128, metadata={"help": "pairs in one step", "unit": "pairs"})
     temperature: float = field(default=0.05, metadata={"help": "of the softmax over cosines; above 0"})
     alike: int = field(default=8, metadata={"help": "pairs in a batch that are chosen to be alike; 1: none", "unit": "pairs"})
@@ -51,13 +59,13 @@ class ContrastiveAdapter:
     )
     peft: str = field(default="none", metadata={"help": "train few weights: none, lora, adalora, or adapters (transformers)"})
     rank: int = field(default=16, metadata={"help": "of the low-rank updates, or width of the adapters"})
-    patience: int = field(default=1, metadata={"help": "epochs without gain before stopping; 0: never", "unit": "epochs"})
+    patience: int = field(default=2, metadata={"help": "of five validations, so many without gain end it; 0: never"})
 
     def __post_init__(self) -> None:
-        right = self.epochs >= 1 and 1 <= self.alike <= self.batch_size and 0 <= self.debias <= 1 and self.learning_rate >= 0
+        right = self.epochs >= 0 and 1 <= self.alike <= self.batch_size and 0 <= self.debias <= 1 and self.learning_rate >= 0
         if not right:
             asked = f"epochs {self.epochs}, alike {self.alike} of {self.batch_size}, debias {self.debias}"
-            raise RequestError(f"an adaptation cannot have {asked}", "epochs >= 1, 1 <= alike <= batch_size, debias in [0, 1]")
+            raise RequestError(f"an adaptation cannot have {asked}", "epochs >= 0, 1 <= alike <= batch_size, debias in [0, 1]")
 
     def fit(
         self,
@@ -82,14 +90,13 @@ class ContrastiveAdapter:
 
         tokenise = tokeniser_of(state)
         examples = self._examples(state, pairs, tokenise, run)
-        per_epoch = -(-len(examples) // self.epochs)
         together = max(self.batch_size // self.alike, 1)
         plan = TrainingPlan(
             learning_rate=self.learning_rate or RATES[state.family],
             epochs=1,
             batch_size=together,
             patience=self.patience,
-            validate_steps=max(-(-per_epoch // together), 1),
+            validate_steps=max(len(examples) // together // _VALIDATIONS, 1),
         )
         module = network_of(self._prepared(state, examples))
         encode = by_network(tokenise)
@@ -115,9 +122,9 @@ class ContrastiveAdapter:
 
         vectors = encoder_of(state, run).encode(pairs.texts)
         known = pairs.partners()
-        rounds = []
-        for epoch in range(self.epochs):
-            random = np.random.default_rng([run.seed, epoch])
+        rounds: list[Codes] = []
+        while len(rounds) < (self.epochs or _epochs(rounds, self.batch_size)):
+            random = np.random.default_rng([run.seed, len(rounds)])
             rounds.append(alike_clusters(drawn_pairs(pairs, random), vectors, pairs.keys, known, self.alike, random))
         log_q = np.float32(self.debias) * log_frequency(pairs)
         rows = np.concatenate(rounds)
@@ -131,3 +138,11 @@ class ContrastiveAdapter:
 
         ids, texts = np.unique(np.concatenate([np.unique(ids) for ids in examples.pairs.tokens]), return_counts=True)
         return dataclasses.replace(state, arrays=learning(state.arrays, ids[texts >= self.learn_tokens]))
+
+
+def _epochs(rounds: list[Codes], batch_size: int) -> int:
+    """How many rounds make enough steps, judged by the first."""
+    if not rounds:
+        return 1
+    pairs = rounds[0].shape[0] * rounds[0].shape[1]
+    return int(min(max(round(_STEPS * batch_size / max(pairs, 1)), 1), _MOST_EPOCHS))
