@@ -159,7 +159,7 @@ class Classified:
 
 
 def fashion(folder: Path, most: int) -> Classified:
-    """Distinct titles with their articleType; at most `most` to train on."""
+    """Distinct titles with their articleType; at most `most` to train on, and to test on."""
     table = pl.read_csv(folder / "fashion_styles" / "styles.csv.gz", infer_schema=False)
     table = table.drop_nulls(["productDisplayName", "articleType"]).unique("productDisplayName", maintain_order=True)
     return _cut(table["productDisplayName"].to_list(), table["articleType"].to_list(), most)
@@ -184,7 +184,7 @@ def mall(folder: Path) -> tuple[list[str], list[str]]:
 
 def _cut(texts: list[str], labels: list[str], most: int) -> Classified:
     parts = np.array([part(text) for text in texts])
-    test, train = np.flatnonzero(parts == "test"), np.flatnonzero(parts != "test")
-    train = np.sort(np.random.default_rng(0).permutation(train)[:most])
+    train, test = (np.flatnonzero((parts == "test") == kept) for kept in (False, True))
+    train, test = (np.sort(np.random.default_rng(0).permutation(rows)[:most]) for rows in (train, test))
     chosen = [[source[row] for row in rows] for rows in (train, test) for source in (texts, labels)]
     return Classified(*chosen)

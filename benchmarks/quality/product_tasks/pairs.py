@@ -35,7 +35,6 @@ def matched(bench: Bench, page: Page) -> None:
         "default, zero-shot": "universal",
         "default, adapted (contrastive)": learned,
         "default, adapted on shopee instead": foreign,
-        "MiniLM, zero-shot": "minilm",
         **{name: name for name in bench.also},
     }
     scores: dict[str, dict[str, dict[str, np.ndarray]]] = {name: {} for name in ER}
