@@ -18,8 +18,8 @@ from product_tasks.data import fashion as read_fashion
 from product_tasks.page import Page, Row
 
 METRICS = {"macro_f1": "macro-F1", "accuracy": "accuracy"}
-TRAIN, TUNED = 5_000, 2_500
-REVIEWS = 3_000
+TRAIN, TUNED = 4_000, 2_000
+REVIEWS = 2_000
 WORDS = {"positive": "非常满意，质量很好，推荐购买", "negative": "非常失望，质量很差，不推荐购买"}
 
 
@@ -77,7 +77,7 @@ def chinese(bench: Bench, page: Page) -> None:
     rows = [_zero_shot(bench, task, "universal", "default, zero-shot"), *_by_words(task, "char", (1, 3))]
     rows.append(_head(bench, task, "universal", "default, head on frozen vectors"))
     rows.append(
-        _head(bench, task, _tuned(bench, task, "default adapted on reviews", REVIEWS // 3), "default, adapted, then a head")
+        _head(bench, task, _tuned(bench, task, "default adapted on reviews", REVIEWS // 2), "default, adapted, then a head")
     )
     rows += [_head(bench, task, name, f"{name}, head on its vectors") for name in bench.also]
     page.table(rows, METRICS, "macro_f1")
