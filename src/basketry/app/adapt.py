@@ -236,9 +236,11 @@ def _entry(
 
 
 def _publish(shop: Shop, name: str, state: EncoderState) -> str:
+    from basketry.core.processes import first_process
     from basketry.encoders.state import write_state
 
-    shop.models.publish(name, lambda folder: write_state(folder, state))
+    if first_process():
+        shop.models.publish(name, lambda folder: write_state(folder, state))
     return f"model:{name}"
 
 

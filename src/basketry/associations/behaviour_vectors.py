@@ -62,9 +62,9 @@ class BehaviourVectors:
 
     This is the positive pointwise mutual information of words and contexts, factorised (Levy and Goldberg, Neural word
     embedding as implicit matrix factorization, 2014), with two changes that baskets ask for: chance is that among baskets of
-    one size (`adjustment`), and of the lift only the lower end of its 95% interval over distinct customers counts, which does for thin
-    evidence what subtracting log k does there. With M = Q diag(l) Q^T and the `dim` largest l, the vector of a product is its
-    row of Q max(0, l)^(1/2), divided by its norm.
+    one size (`adjustment`), and of the lift only the lower end of its 95% interval over distinct
+    customers counts, which does for thin evidence what subtracting log k does there. With M = Q diag(l) Q^T and the `dim`
+    largest l, the vector of a product is its row of Q max(0, l)^(1/2), divided by its norm.
 
     A product without an edge above chance (fewer than `min_customers` distinct customers behind any pair) has no vector. Edges
     are those of `BoughtTogether`, its floor and its privacy rule among them. 3,000 products and 30,000 edges cost 3 s of CPU.

@@ -28,7 +28,8 @@ def side_by_side(modalities: Modalities, weights: Mapping[str, float]) -> Vector
 
     The cosine of two products that have all of them is sum_m w_m cos_m. Of two that lack some it is the same sum over those
     that both have, divided by sqrt(W_a W_b), W being the weight of what a product has. A product that has none, or only what
-    weighs nothing, is a row of zeros. Weights are convex; modalities without one are left out, and one with a weight must be given.
+    weighs nothing, is a row of zeros. Weights are convex; modalities without one are left out, one with a
+    weight must be given.
     """
     lacking = [name for name, weight in weights.items() if weight > 0 and name not in modalities]
     if lacking:
