@@ -85,7 +85,7 @@ class VectorIndex:
     @property
     def dim(self) -> int:
         """Length of a vector."""
-        return self.vectors.shape[1]
+        return int(self.vectors.shape[1])
 
     def way(self, allowed: Allowed | None = None) -> Literal["exact", "hnsw", "ivf"]:
         """How it searches, among all or those allowed."""
