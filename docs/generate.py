@@ -211,10 +211,10 @@ def optional(table: str) -> str:
 
 
 def weights_page() -> Iterator[str]:
-    """Weights of text encoders, pinned."""
+    """Weights of encoders, pinned."""
     yield "# Weights"
     yield cleandoc("""
-        Weights of the text encoders that come with a package, each pinned by its sha256 and compared with it before anything
+        Weights of the encoders that come with a package, each pinned by its sha256 and compared with it before anything
         parses it. `basketry doctor` says whether they are here and whole. Other encoders are named by the digest of their
         folder.
     """)

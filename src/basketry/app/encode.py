@@ -1,9 +1,9 @@
-"""Encode: texts to vectors, kept by content, written to a file that other tools read."""
+"""Encode: texts or images to vectors, kept by content, written to a file that other tools read."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from basketry.app.encoders import HELP
 
@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     import polars as pl
 
     from basketry.app.shop import Shop
+    from basketry.core.protocols import EncoderOf, Run, Vectors
 
+    _Encoded = tuple[EncoderOf[Any], pl.DataFrame, Vectors, list[str]]
+
+TOLD: Final = 5  # files set aside that are named
 SUFFIXES: Final = (".parquet", ".csv", ".jsonl", ".txt")
 
 
@@ -24,11 +28,14 @@ class EncodeRequest:
     source: str = field(
         default="",
         metadata={
-            "help": "A .parquet, .csv or .jsonl table, or a .txt file of one text a line; default: the shop's products.",
+            "help": "A .parquet, .csv or .jsonl table, a .txt file of one text a line, or a folder of images; default: the "
+            "shop's products.",
             "argument": True,
         },
     )
-    encoder: str = field(default="universal", metadata={"help": HELP})
+    encoder: str = field(
+        default="universal", metadata={"help": f"{HELP[:-1]}; of images: efficientnet, image:FOLDER or clip:FOLDER."}
+    )
     text: str = field(default="text", metadata={"help": "Column of a table that holds the texts."})
     id: str = field(default="", metadata={"help": "Column of a table that names the rows; default: their number from 1."})
     out: str = field(
@@ -42,49 +49,79 @@ class EncodeResult:
 
     encoder: str
     dim: int
-    texts: int
+    documents: int
     distinct: int
     seconds: float
     notes: tuple[str, ...]
 
 
 def encode(shop: Shop, request: EncodeRequest) -> EncodeResult:
-    """Turn texts into unit vectors; what was encoded before, with the same encoder, is not encoded again."""
+    """Turn texts or images into unit vectors; what was encoded before, with the same encoder, is not encoded again."""
     import time
     from pathlib import Path
 
-    import polars as pl
-
-    from basketry.app.encoders import shop_encoder
     from basketry.core.protocols import Run
-    from basketry.encoders.cache import CachedEncoder
-    from basketry.encoders.documents import readable
 
     _check_out(request.out)
-    given = given_texts(shop, request)
-    readables = given.filter(pl.col("text").map_elements(readable, return_dtype=pl.Boolean))
     own = (shop.folder / "shop.toml").is_file()
-    encoder, _ = shop_encoder(shop, request.encoder, Run(threads=shop.settings.threads if own else 2))
-    kept = CachedEncoder(encoder, shop.folder / "cache" / "vectors") if own else encoder
+    run = Run(threads=shop.settings.threads if own else 2)
     begun = time.perf_counter()
-    vectors = kept.encode(readables["text"].to_list())
+    work = _images if request.source and Path(request.source).is_dir() else _encoded_texts
+    encoder, rows, vectors, notes = work(shop, request, run, own)
     seconds = time.perf_counter() - begun
-    notes = []
-    if len(given) > len(readables):
-        notes.append(f"{len(given) - len(readables):,} of {len(given):,} rows hold no text and were left out")
     if not own:
-        notes.append("outside a shop nothing is remembered: name one by --shop, and the same texts are not encoded again")
+        notes.append("outside a shop nothing is remembered: name one by --shop, and the same documents are not encoded again")
     if request.out:
-        _write(Path(request.out), readables, vectors)
+        _write(Path(request.out), rows, vectors)
         notes.append(f"written to {request.out}")
     return EncodeResult(
         encoder=encoder.name,
         dim=encoder.dim,
-        texts=len(readables),
-        distinct=readables["text"].n_unique(),
+        documents=len(rows),
+        distinct=rows["text"].n_unique() if "text" in rows.columns else len(rows),
         seconds=round(seconds, 3),
         notes=tuple(notes),
     )
+
+
+def _encoded_texts(shop: Shop, request: EncodeRequest, run: Run, own: bool) -> _Encoded:
+    """Rows of id and text with their vectors."""
+    import polars as pl
+
+    from basketry.app.encoders import shop_encoder
+    from basketry.encoders.cache import CachedEncoder
+    from basketry.encoders.documents import readable
+
+    given = given_texts(shop, request)
+    rows = given.filter(pl.col("text").map_elements(readable, return_dtype=pl.Boolean))
+    encoder, _ = shop_encoder(shop, request.encoder, run)
+    vectors = (CachedEncoder(encoder, _cache(shop)) if own else encoder).encode(rows["text"].to_list())
+    left = len(given) - len(rows)
+    return encoder, rows, vectors, [f"{left:,} of {len(given):,} rows hold no text and were left out"] if left else []
+
+
+def _images(shop: Shop, request: EncodeRequest, run: Run, own: bool) -> _Encoded:
+    """Rows of id, the path of an image below the folder, with their vectors."""
+    from pathlib import Path
+
+    import polars as pl
+
+    from basketry.core.errors import RequestError
+    from basketry.encoders.cache import CachedEncoder
+    from basketry.encoders.image.folder import encode_images, read_images
+    from basketry.encoders.image.registry import IMAGE_ENCODERS, load_image_encoder
+
+    if request.encoder.partition(":")[0] not in IMAGE_ENCODERS:
+        raise RequestError(f"{request.source} is a folder, and {request.encoder} reads texts", "say --encoder efficientnet")
+    encoder = load_image_encoder(request.encoder, run)
+    found = encode_images(CachedEncoder(encoder, _cache(shop)) if own else encoder, read_images(Path(request.source)))
+    aside = [f"{each.name} {each.reason}" for each in found.set_aside]
+    more = [f"and {len(aside) - TOLD:,} more files were set aside"] if len(aside) > TOLD else []
+    return encoder, pl.DataFrame({"id": found.names}, schema={"id": pl.String}), found.vectors, [*aside[:TOLD], *more]
+
+
+def _cache(shop: Shop) -> Path:
+    return shop.folder / "cache" / "vectors"
 
 
 def given_texts(shop: Shop, request: EncodeRequest) -> pl.DataFrame:
@@ -140,17 +177,16 @@ def _check_out(out: str) -> None:
         raise RequestError(f"cannot write vectors to {out}", "name a file that ends with .parquet or .npy")
 
 
-def _write(path: Path, rows: pl.DataFrame, vectors: object) -> None:
+def _write(path: Path, rows: pl.DataFrame, vectors: Vectors) -> None:
     import numpy as np
     import polars as pl
 
     from basketry.store import durable
 
-    array = np.asarray(vectors, dtype=np.float32)
     with durable.writing(path) as aside:
         if path.suffix == ".npy":
             with aside.open("wb") as stream:
-                np.save(stream, array, allow_pickle=False)
+                np.save(stream, vectors, allow_pickle=False)
         else:
-            column = pl.Series("vector", array, dtype=pl.Array(pl.Float32, array.shape[1]))
+            column = pl.Series("vector", vectors, dtype=pl.Array(pl.Float32, vectors.shape[1]))
             rows.with_columns(column).write_parquet(aside)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from basketry.app.adapt import AdaptRequest, adapt
 from basketry.app.associations import AssociationsRequest, associations
 from basketry.app.build import BuildRequest, build
 from basketry.app.clusters import ClustersRequest, clusters
@@ -19,6 +20,7 @@ from basketry.app.ingest import IngestRequest, ingest
 from basketry.app.init import InitRequest, init
 from basketry.app.mine import MineRequest, mine
 from basketry.app.models import ModelsRequest, models
+from basketry.app.neighbours import NeighboursRequest, neighbours
 from basketry.app.releases import ReleasesRequest, RollbackRequest, VerifyRequest, releases, rollback, verify
 from basketry.app.report import ReportRequest, report
 from basketry.app.rules import RulesRequest, rules
@@ -52,12 +54,14 @@ OPERATIONS: Final = (
     Operation("build", BuildRequest, build),
     Operation("associations", AssociationsRequest, associations),
     Operation("explain", ExplainRequest, explain),
+    Operation("neighbours", NeighboursRequest, neighbours),
     Operation("clusters", ClustersRequest, clusters),
     Operation("mine", MineRequest, mine),
     Operation("rules", RulesRequest, rules),
     Operation("compare-rules", CompareRulesRequest, compare_rules),
     Operation("sequences", SequencesRequest, sequences),
     Operation("encode", EncodeRequest, encode),
+    Operation("adapt", AdaptRequest, adapt),
     Operation("models", ModelsRequest, models),
     Operation("compress", CompressRequest, compress),
     Operation("report", ReportRequest, report),

@@ -55,6 +55,14 @@ class BasketMatrix:
             self.n_products,
         )
 
+    def without(self, products: npt.NDArray[np.bool_]) -> BasketMatrix:
+        """The baskets as if the `products` (bool [n_products]) had never been sold; a basket of nothing else is gone."""
+        kept = ~products[self.items]
+        sizes = np.bincount(np.repeat(np.arange(len(self)), self.sizes)[kept], minlength=len(self))
+        indptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        left = BasketMatrix(indptr, self.items[kept], self.customers, self.days, self.n_products)
+        return left.select(sizes > 0)
+
     @classmethod
     def from_frames(cls, frames: Iterator[dy.DataFrame[Baskets]], n_products: int) -> Self:
         """Join frames of the Baskets contract, wherever they were cut; rows must come in the order of their baskets.

@@ -13,19 +13,20 @@ from basketry.associations.similarity import METRICS, Metric, from_cosine, weigh
 from basketry.core.errors import RequestError
 from basketry.core.protocols import Run
 from basketry.core.telemetry import span
+from basketry.vectors.exact import DECIMALS, close_pairs, nearest
+from basketry.vectors.indexing import VectorIndexing
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from basketry.core.protocols import Arrays, Vectors
+    from basketry.vectors.index import VectorIndex
 
     Codes = npt.NDArray[np.int64]
     Products = npt.NDArray[np.int32]
 
-DECIMALS: Final = 5  # of a cosine; what differs by less is a tie, as encoders promise no more
-_BLOCK: Final = 512  # rows compared at a time: 2 KB a document and row block
-_GROUP: Final = 16  # columns whose largest stands for them while the k-th best is bounded
-_LINKS, _BREADTH, _SEARCH, _SPARE, _SAMPLE = 32, 100, 128, 16, 500  # HNSW: links, build and search breadth; ties; recall sample
+_BLOCK: Final = 512  # documents whose neighbours become edges at a time
+_SPARE: Final = 16  # neighbours beyond k that an approximate search is asked for: ties go to the popular
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class SimilarPairs:
     """Directed edges, ordered by `a`, then best first: `b` is among the k most similar to `a`.
 
     `a`, `b` int32 product codes and `similarity` float32, all [edges]. `recall` is the share of the exact nearest documents
-    that the approximate index found, on a sample of 500; 1 where the search was exact.
+    that the approximate index found, on a sample; 1 where the search was exact.
     """
 
     a: Products
@@ -59,8 +60,8 @@ class Similar:
     """The `k` most similar other products of each, among those of similarity `theta` or more.
 
     `metric` is cosine, euclidean (1 / (1 + distance)) or weighted (see `similarity`). Set `k` high and `theta` to taste for
-    all pairs above a threshold. Above `approximate_above` distinct documents an HNSW index (Malkov and Yashunin, 2018) takes
-    the place of comparing all pairs. 20,770 documents of 512 dimensions behind 92,331 products cost 10 s of CPU and 150 MB
+    all pairs above a threshold. Above `approximate_above` distinct documents a vector index (see `vectors`) takes the
+    place of comparing all pairs. 20,770 documents of 512 dimensions behind 92,331 products cost 10 s of CPU and 150 MB
     either way; exact time grows with the square of the documents, that of the index in proportion.
     """
 
@@ -82,12 +83,14 @@ class Similar:
         run: Run,
         popularity: Codes | None = None,
         weights: Vectors | None = None,
+        index: VectorIndex | None = None,
     ) -> SimilarPairs:
         """Edges between the products of `document_of_product` (int32 [products], a row of `vectors`, or -1 for no text).
 
         `vectors` is float32 [documents, dim] of unit norm. Products of one document are at similarity 1. Ties (cosines equal to
         5 decimals) go to the larger `popularity` (int64 [products], 0 where not given), then to the smaller code. `weights`
-        (float32 [dim], not negative) are needed by the metric `weighted` and by it alone.
+        (float32 [dim], not negative) are needed by the metric `weighted` and by it alone. `index`: one of all the vectors under
+        their row numbers, where there is one, so that it need not be built again.
 
         Raises RequestError where shapes disagree, a vector is not of unit norm, or weights are missing or not called for.
         """
@@ -104,9 +107,10 @@ class Similar:
         parts = []
         with span("similar", total=len(used), unit="texts") as progress, threadpool_limits(run.threads):
             if len(used) > self.approximate_above:
-                source, recall = _approximate(used, self.k + 1, run)
+                whole = index if weights is None and len(used) == len(vectors) else None
+                source, recall = _approximate(used, self.k + 1, self.approximate_above, whole, run)
             else:
-                source = _exact(used, used, self.k + 1)
+                source = close_pairs(used, used, self.k + 1)
             for row, column, cosine in source:
                 parts.append(self._edges(shelf, row, column, cosine))
                 progress.advance(int(row.max() - row.min()) + 1)
@@ -164,66 +168,14 @@ class _Shelf:
         return self.products[self.starts[owner[entry]] + offset], entry
 
 
-def nearest(vectors: Vectors, queries: Vectors, k: int) -> tuple[Codes, Vectors]:
-    """The `k` rows of `vectors` with the largest cosine to each query, best first, ties to the smaller row.
-
-    `vectors` float32 [n, dim] and `queries` [q, dim] of unit norm; returns rows int64 and cosines float32 [q, min(k, n)].
-    """
-    k = min(k, len(vectors))
-    if k == 0 or len(queries) == 0:
-        return np.empty((len(queries), k), dtype=np.int64), np.empty((len(queries), k), dtype=np.float32)
-    rows, scores = [], []
-    for row, column, cosine in _exact(vectors, queries, k):
-        rounded = np.round(cosine, DECIMALS)
-        order = np.lexsort((column, -rounded, row))
-        first = order[_rank(row[order]) < k]
-        rows.append(column[first].reshape(-1, k))
-        scores.append(rounded[first].reshape(-1, k))
-    return np.concatenate(rows), np.concatenate(scores)
-
-
-def _exact(vectors: Vectors, queries: Vectors, k: int) -> Iterator[tuple[Codes, Codes, Vectors]]:
-    """Block by block, (query, row, cosine) of at least the `k` best rows of each query, and of all that tie with the k-th."""
-    k = min(k, len(vectors))
-    for start in range(0, len(queries), _BLOCK):
-        cosine = queries[start : start + _BLOCK] @ vectors.T
-        bound = _kth_at_least(cosine, k) - np.float32(2 * 10.0**-DECIMALS)
-        query, row = np.nonzero(cosine >= bound[:, None])
-        yield query + start, row, cosine[query, row]
-
-
-def _kth_at_least(scores: Vectors, k: int) -> Vectors:
-    """A lower bound of the k-th largest of each row, close to it: the k-th largest of the largest of each group of columns."""
-    groups = scores.shape[1] // _GROUP
-    if groups <= 4 * k:
-        kth: Vectors = np.partition(scores, -k, axis=1)[:, -k]
-        return kth
-    whole = scores[:, : groups * _GROUP].reshape(len(scores), _GROUP, groups)
-    largest = np.partition(whole.max(axis=1), -k, axis=1)
-    bound: Vectors = largest[:, -k]
-    return bound
-
-
-def _approximate(vectors: Vectors, k: int, run: Run) -> tuple[Iterator[tuple[Codes, Codes, Vectors]], float]:
-    """The same from an HNSW index, with its recall on a sample. Built by one thread, or its links would depend on timing."""
-    import faiss
-
-    index = faiss.IndexHNSWFlat(vectors.shape[1], _LINKS, faiss.METRIC_INNER_PRODUCT)
-    index.hnsw.efConstruction = _BREADTH
-    index.hnsw.efSearch = max(_SEARCH, 2 * k + _SPARE)
-    threads = faiss.omp_get_max_threads()
-    try:
-        faiss.omp_set_num_threads(1)
-        index.add(vectors)
-        faiss.omp_set_num_threads(run.threads)
-        cosine, row = index.search(vectors, min(k + _SPARE, len(vectors)))
-    finally:
-        faiss.omp_set_num_threads(threads)
-    sample = np.sort(np.random.default_rng(run.seed).choice(len(vectors), min(_SAMPLE, len(vectors)), replace=False))
-    true = nearest(vectors, vectors[sample], k)[0]
-    others = [np.setdiff1d(exact, query) for query, exact in zip(sample, true, strict=True)]
-    hits = sum(len(np.intersect1d(row[query], other)) for query, other in zip(sample, others, strict=True))
-    return _blocks(row, cosine), hits / max(sum(map(len, others)), 1)
+def _approximate(
+    vectors: Vectors, k: int, approximate_above: int, index: VectorIndex | None, run: Run
+) -> tuple[Iterator[tuple[Codes, Codes, Vectors]], float]:
+    """The same from an index that may miss some, with the share of the k - 1 others that it finds."""
+    if index is None:
+        index = VectorIndexing(exact_up_to=approximate_above, k=max(k - 1, 1)).fit(vectors, run)
+    found = index.search(vectors, min(k + _SPARE, len(vectors)), threads=run.threads)
+    return _blocks(found.ids, found.cosine), index.recall.value
 
 
 def _blocks(row: Codes, cosine: Vectors) -> Iterator[tuple[Codes, Codes, Vectors]]:

@@ -14,6 +14,7 @@ import typer
 
 from basketry.app.operations import OPERATIONS, Operation
 from basketry.core.errors import BasketryError
+from basketry.core.processes import first_process
 from basketry.core.telemetry import attached
 
 HELP = """What goes with what in your shop: one association graph, measured, tested and explained.
@@ -64,12 +65,14 @@ def _command(operation: Operation) -> Callable[..., None]:
 
         needs_shop = operation.name not in ("init", "demo", "doctor") and not fields.get("source")
         opened = Shop.open(shop) if needs_shop else Shop(shop)
-        if quiet or not sys.stderr.isatty():
+        speaks = first_process()
+        if quiet or not (speaks and sys.stderr.isatty()):
             result = operation.call(opened, operation.request(**fields))
         else:
             with ProgressBars() as bars, attached(bars):
                 result = operation.call(opened, operation.request(**fields))
-        render(result, output)
+        if speaks:
+            render(result, output)
 
     def command(**arguments: Any) -> None:
         run(arguments.pop("shop"), arguments.pop("output"), arguments.pop("quiet"), **arguments)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     S = TypeVar("S", bound=dy.Schema)
     Arrays = Mapping[str, npt.NDArray[np.generic]]
 
-D = TypeVar("D", contravariant=True)
+D_contra = TypeVar("D_contra", contravariant=True)
 Scalar = str | int | float | bool | None
 Params = Mapping[str, "Scalar | dt.datetime | dt.date"]
 
@@ -97,11 +97,11 @@ class Run:
 
 
 @runtime_checkable
-class EncoderOf(Protocol[D]):
+class EncoderOf(Protocol[D_contra]):
     """Turns documents of one kind into unit vectors, so that their dot product is the cosine of their meanings.
 
-    A text is `str`; an image is the `bytes` of its JPEG, PNG or WebP file, a sound those of its WAV file, as they came: decoding
-    is the encoder's own affair.
+    A text is `str`; an image is the `bytes` of its JPEG, PNG or WebP file, a sound those of its WAV file, as they came:
+    decoding is the encoder's own affair.
     """
 
     @property
@@ -114,7 +114,7 @@ class EncoderOf(Protocol[D]):
         """Length of a vector."""
         ...
 
-    def encode(self, documents: Sequence[D]) -> Vectors:
+    def encode(self, documents: Sequence[D_contra]) -> Vectors:
         """float32 [len(documents), dim], unit norm; an empty or broken document is an EncoderError that gives its position.
 
         The other documents of a batch never change a result by more than 1e-5.

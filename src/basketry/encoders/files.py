@@ -42,7 +42,8 @@ def distinct_files(documents: Sequence[bytes]) -> tuple[Picked, npt.NDArray[np.i
 
     Raises EncoderError, naming the position, for a document that is not bytes, is empty, or is larger than 32 MiB.
     """
-    if isinstance(documents, bytes | bytearray | str):
+    given: object = documents
+    if isinstance(given, bytes | bytearray | str):
         raise EncoderError("one document was given where a list of them is needed", "put it in a list")
     keys: list[bytes] = []
     first: dict[bytes, int] = {}

@@ -73,7 +73,7 @@ WEIGHTS: Final = (
         path="models/efficientnet-lite0-57934424.pth",
         sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         size=18_826_032,
-        licence="Apache-2.0",
+        licence="Apache-2.0 upstream",
         origin="EfficientNet-Lite0, Google, in PyTorch's form; a pickle, read once by a conversion; an optional extra",
     ),
 )

@@ -52,13 +52,13 @@ class Labelled:
     def measure(self, predicted: Integers, resamples: int = 500, seed: int = 0) -> Resampled:
         """`accuracy`, `macro_precision`, `macro_recall`, `macro_f1`, on all cases and on `resamples` draws of the clusters.
 
-        The classes that count are those of the whole truth, in every resample alike.
+        A resample without a case of some class leaves that class out of its macro figures, as the whole does.
         """
-        occurs = np.bincount(self.truth, minlength=self.classes) > 0
         rows = []
         for weight in case_weights(self.cluster, resamples, seed):
             table = self._confusion(predicted, weight)
-            macro = [float(each[occurs].mean()) for each in _scores(table)]
+            occurs = table.sum(axis=1) > 0
+            macro = [float(each[occurs].mean()) if occurs.any() else np.nan for each in _scores(table)]
             rows.append([float(np.trace(table) / max(table.sum(), 1.0)), *macro])
         names = ("accuracy", "macro_precision", "macro_recall", "macro_f1")
         return Resampled(dict(zip(names, np.array(rows).T, strict=True)))

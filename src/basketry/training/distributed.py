@@ -2,17 +2,19 @@
 
 Started by `torchrun`, every process runs the same program. The global batch is split over them, each computes the mean loss of
 its part, and the gradients are averaged: the step is the one a single process would take. Only the first process may write
-files or print.
+files or print (`core/processes.py`).
 """
 
 from __future__ import annotations
 
 import copy
+import inspect
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 import torch.distributed as dist
@@ -20,6 +22,9 @@ from torch import Tensor, nn
 
 if TYPE_CHECKING:
     from torch.nn.parallel import DistributedDataParallel
+
+
+_ALONE: Final = ContextVar("alone", default=False)
 
 
 @dataclass(frozen=True)
@@ -49,11 +54,6 @@ class Ranks:
         carried = torch.tensor([value], dtype=torch.float64, device=self.device)
         dist.broadcast(carried, src=0)
         return float(carried.item())
-
-
-def first() -> bool:
-    """Whether this process may write and print: it is alone, or the first under torchrun."""
-    return int(os.environ.get("RANK", "0")) == 0
 
 
 @contextmanager
@@ -111,23 +111,39 @@ def gathered(rows: Tensor) -> Tensor:
     processes, as DDP and FSDP do, it is that of the global mean. All processes must call it, in the same order; their parts may
     differ in length.
     """
-    if not dist.is_initialized() or dist.get_world_size() == 1:
+    if not _together():
         return rows
-    mine = torch.tensor([len(rows)], device=rows.device)
-    sizes = [torch.empty_like(mine) for _ in range(dist.get_world_size())]
-    dist.all_gather(sizes, mine)
-    joint: Tensor = _Gather.apply(rows, [int(size.item()) for size in sizes])  # type: ignore[no-untyped-call]
+    joint: Tensor = _Gather.apply(rows, lengths(rows))  # type: ignore[no-untyped-call]
     return joint
 
 
 def offset(rows: Tensor) -> int:
     """Where this process's `rows` begin within `gathered(rows)`."""
-    if not dist.is_initialized() or dist.get_world_size() == 1:
-        return 0
+    return sum(lengths(rows)[: dist.get_rank()]) if _together() else 0
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Inside the block `gathered` waits for nobody: one process does something that the others do not."""
+    token = _ALONE.set(True)
+    try:
+        yield
+    finally:
+        _ALONE.reset(token)
+
+
+def _together() -> bool:
+    return dist.is_initialized() and dist.get_world_size() > 1 and not _ALONE.get()
+
+
+def lengths(rows: Tensor) -> list[int]:
+    """How many rows each process has, in the order of ranks. All processes must call it."""
+    if not _together():
+        return [len(rows)]
     mine = torch.tensor([len(rows)], device=rows.device)
     sizes = [torch.empty_like(mine) for _ in range(dist.get_world_size())]
     dist.all_gather(sizes, mine)
-    return sum(int(size.item()) for size in sizes[: dist.get_rank()])
+    return [int(size.item()) for size in sizes]
 
 
 class Spread:
@@ -149,7 +165,11 @@ class Spread:
         else:
             from torch.nn.parallel import DistributedDataParallel
 
-            self._copies = self.called = DistributedDataParallel(plain)
+            # Buffers are equal everywhere and change equally, if at all: sending them each step would be in vain.
+            # torch 2.13 has a new name for it.
+            known = inspect.signature(DistributedDataParallel).parameters
+            sending = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+            self._copies = self.called = DistributedDataParallel(plain, **{sending: False})
 
     def micro(self, last: bool) -> AbstractContextManager[None]:
         """Around one micro-batch: the copies exchange gradients after the last one only."""

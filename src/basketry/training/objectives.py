@@ -17,7 +17,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from basketry.core.errors import RequestError
-from basketry.training.distributed import gathered, offset
+from basketry.training.distributed import gathered, lengths, offset
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -116,6 +116,7 @@ class Contrastive:
     - `negative.ids`, `negative.mask`: hard negatives, any number, for all anchors;
     - `key` and `positive.key` (and `negative.key`), int64: a candidate other than i's own partner is no negative for i if its
       key is that of i's partner or of i itself: repeated products, the same product group;
+    - `known`, bool [n, n]: partner j is known to go with anchor i too, so it is no negative for it;
     - `positive.log_q` (and `log_q` for anchors, `negative.log_q`): the log of how often a product stands in the pairs. Products
       are in-batch negatives as often as they are sold; subtracting log q undoes it (Yi et al., Sampling-Bias-Corrected Neural
       Modeling for Large Corpus Item Recommendations, RecSys 2019). Hard negatives without one count as of average frequency.
@@ -150,11 +151,16 @@ class Contrastive:
         sizes = (len(anchors), len(positives), 0 if negatives is None else len(negatives))
         own = _own_keys(batch, *sizes[:2], device=anchors.device)
         shut = None if own is None else _shut(own, _joint(batch, kinds, "key", sizes[1:], anchors.device), rows)
+        known = batch.get("known")
+        if known is not None:
+            shut = _known_too(shut, known, (len(anchors), len(candidates)), rows)
         log_q = None if "positive.log_q" not in batch else _joint(batch, kinds, "log_q", sizes[1:], anchors.device)
         loss = ranking_loss(anchors, candidates, rows, temperature=self.temperature, shut=shut, log_q=log_q)
         if not self.symmetric:
             return loss
         shut = None if own is None else _shut(own, gathered(batch["key"]), rows)
+        if known is not None:
+            shut = _known_too(shut, known.T, (len(anchors), len(gathered(anchors))), rows)
         log_q = gathered(batch["log_q"]) if "log_q" in batch else None
         back = ranking_loss(positives, gathered(anchors), rows, temperature=self.temperature, shut=shut, log_q=log_q)
         return (loss + back) / 2
@@ -163,12 +169,13 @@ class Contrastive:
         ids, mask = batch[f"{kind}ids"], batch[f"{kind}mask"].bool()
         if self.token_dropout and module.training:
             mask = _thinned(mask, self.token_dropout)
-        if not self.chunk or len(ids) <= self.chunk or not torch.is_grad_enabled():
+        pieces = _pieces(ids, self.chunk) if self.chunk and torch.is_grad_enabled() else 1
+        if pieces == 1:
             vectors: Tensor = module(ids, mask)
             return vectors.float()
         parts = [
             checkpoint(module, *part, use_reentrant=False)
-            for part in zip(torch.split(ids, self.chunk), torch.split(mask, self.chunk), strict=True)
+            for part in zip(torch.tensor_split(ids, pieces), torch.tensor_split(mask, pieces), strict=True)
         ]
         return torch.cat(parts).float()
 
@@ -195,6 +202,12 @@ def ranking_loss(
     return loss
 
 
+def _pieces(ids: Tensor, chunk: int) -> int:
+    """Into how many chunks to cut: as many on every process, since a sharded block's forward pass is a meeting of all."""
+    sizes = lengths(ids)
+    return max(1, min(-(-max(sizes) // chunk), *sizes))
+
+
 def _own_keys(batch: dict[str, Tensor], anchors: int, positives: int, device: torch.device) -> tuple[Tensor, Tensor] | None:
     """The two keys of each of this process's pairs, [n] each, or None where the batch has none."""
     if "positive.key" not in batch:
@@ -208,6 +221,14 @@ def _shut(own: tuple[Tensor, Tensor], keys: Tensor, rows: Tensor) -> Tensor:
     """True where a candidate is the anchor or its partner once more; false for the partner itself."""
     same = (own[0][:, None] == keys[None, :]) | (own[1][:, None] == keys[None, :])
     return same.scatter(1, rows[:, None], False)
+
+
+def _known_too(shut: Tensor | None, known: Tensor, shape: tuple[int, int], rows: Tensor) -> Tensor:
+    """`shut` and, among this process's own pairs, what is `known` [n, n]; an anchor's partner in the batch stays open."""
+    whole = torch.zeros(shape, dtype=torch.bool, device=rows.device) if shut is None else shut.clone()
+    own = known.to(rows.device) & ~torch.eye(len(known), dtype=torch.bool, device=rows.device)
+    whole[:, rows] |= own
+    return whole
 
 
 def _joint(batch: dict[str, Tensor], kinds: list[str], name: str, sizes: tuple[int, ...], device: torch.device) -> Tensor:

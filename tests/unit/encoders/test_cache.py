@@ -14,7 +14,7 @@ import pytest
 
 from basketry.core.errors import EncoderError, StorageError
 from basketry.core.telemetry import Span, attached
-from basketry.encoders.cache import CHUNK, CachedEncoder
+from basketry.encoders.cache import CHUNK, FILES, CachedEncoder
 
 TEXTS = [f"text {number}" for number in range(2 * CHUNK + 500)]
 
@@ -151,6 +151,27 @@ def test_a_chunk_that_vanishes_while_in_use_is_a_storage_error(tmp_path: Path) -
     _files(tmp_path)[0].unlink()
     with pytest.raises(StorageError, match="changed while in use"):
         cached.encode(["milk"])
+
+
+def test_files_are_remembered_by_content(tmp_path: Path) -> None:
+    class Files(Counting):
+        def encode(self, documents: Sequence[bytes]) -> np.ndarray:
+            return super().encode([content.hex() for content in documents])
+
+    documents = [bytes([number % 200, 7]) for number in range(300)]
+    first, second = Files(), Files()
+    vectors = CachedEncoder(first, tmp_path).encode(documents)
+    assert first.asked == [200]
+    assert np.array_equal(vectors, Files().encode(documents))
+    assert np.array_equal(CachedEncoder(second, tmp_path).encode(documents[::-1]), vectors[::-1])
+    assert second.asked == []
+    many = [number.to_bytes(2) for number in range(1, FILES + 11)]
+    third = Files("third")
+    CachedEncoder(third, tmp_path).encode(many)
+    assert third.asked == [FILES, 10]
+    for wrong in ([b""], b"one file"):
+        with pytest.raises(EncoderError):
+            CachedEncoder(second, tmp_path).encode(wrong)
 
 
 def test_progress_is_told_chunk_by_chunk(tmp_path: Path) -> None:

@@ -133,18 +133,14 @@ def test_gradients_are_cut_to_the_norm() -> None:
     module = small_network()
     seen: list[float] = []
 
-    class Watched(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.inner = module
+    class Watching:
+        def __call__(self, module: torch.nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+            return squared(module, batch)
 
-        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-            return self.inner(inputs)
+        def after_step(self, module: torch.nn.Module, step: int, steps: int) -> None:
+            seen.append(float(sum((one.grad**2).sum() for one in module.parameters()) ** 0.5))
 
-        def after_step(self, step: int, steps: int) -> None:
-            seen.append(float(sum((one.grad**2).sum() for one in self.parameters()) ** 0.5))
-
-    train(Watched(), squared, Line(), TrainingPlan(**{**vars(PLAN), "max_norm": 0.01}), RUN)
+    train(module, Watching(), Line(), TrainingPlan(**{**vars(PLAN), "max_norm": 0.01}), RUN)
     assert len(seen) == 16 and max(seen) == pytest.approx(0.01, rel=1e-3)
 
 

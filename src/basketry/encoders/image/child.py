@@ -1,9 +1,9 @@
 """The program that decodes images, run as a process of its own with nothing but Pillow and limits.
 
 An image from outside is the one thing in this house that is read by large C libraries not made for hostile input. So they run
-here, where a crash, a bomb or an endless loop costs one image: the address space, the processor time of one image, the
-number of open files and the size of written files (none) are limited before the first byte arrives, and the environment is empty.
-It is no sandbox against code that takes the process over: that code would run as the same user.
+here, where a crash, a bomb or an endless loop costs one image: the address space, the processor time of one
+image, open files and written files (none of either) are limited before the first byte arrives, and the environment is empty. It
+is no sandbox against code that takes the process over: that code would run as the same user.
 
     python -I child.py FOLDER_OF_PILLOW
 

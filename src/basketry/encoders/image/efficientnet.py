@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0, the small image network whose weights come with a package: its pickle is read once, here, and never again.
+"""EfficientNet-Lite0, the small image network whose weights come with a package: its pickle is read once, here, never again.
 
 The package holds a torch pickle, the one exception to the rule that no weights load by pickle: it is read by `convert` alone,
 after its sha256 was compared with the pinned one, with `weights_only=True`, and becomes arrays and a graph:
@@ -10,14 +10,15 @@ FOLDER/image.json          how to prepare an image
 ```
 
 The graph is built from the arrays, not traced: the network is nothing but convolutions, a clip to 0..6 and sums, and batch
-normalisation folds into its convolution (w' = w g / sqrt(v + e), b' = b - m g / sqrt(v + e)). Built so it needs no exporter, and
-equal arrays give an equal file.
+normalisation folds into its convolution (w' = w g / sqrt(v + e), b' = b - m g / sqrt(v + e)). Built so it needs no exporter,
+and equal arrays give an equal file.
 
 Source: Tan and Le, EfficientNet (2019); the Lite variants drop squeeze-and-excitation and put ReLU6 for swish.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections.abc import Iterator, Mapping
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     Arrays = Mapping[str, npt.NDArray[np.float32]]
 
+NAME: Final = "efficientnet-lite0"
 SIDE: Final = 224
 DIM: Final = 1_280
 PREPARATION: Final = Preparation(Cut((256,), (SIDE, SIDE)), (127 / 255,) * 3, (128 / 255,) * 3)
@@ -94,13 +96,26 @@ def convert(folder: Path) -> None:
         import torch
     except ImportError as error:
         raise EncoderError(f"converting efficientnet needs package {error.name}", _EXTRA) from error
-    pinned = next(weights for weights in WEIGHTS if weights.name == "efficientnet-lite0")
+    pinned = next(weights for weights in WEIGHTS if weights.name == NAME)
     file = pinned.locate()
     if file is None:
         raise EncoderError(f"package {pinned.package} is not installed", _EXTRA)
     # The one place that reads a pickle: proved to be the pinned bytes first, and even so nothing but tensors may be in it.
     tensors = torch.load(io.BytesIO(verified(file, pinned.sha256)), map_location="cpu", weights_only=True)
     write(folder, folded({name: tensor.numpy() for name, tensor in tensors.items() if tensor.dtype == torch.float32}))
+
+
+def converted(folder: Path | None = None) -> Path:
+    """A folder with the converted model: `folder`, else one in the user's cache, filled when first asked for.
+
+    Two processes that fill it at once write the same bytes, each file by rename. Raises as `convert` does.
+    """
+    if folder is None:
+        pinned = next(weights for weights in WEIGHTS if weights.name == NAME)
+        folder = Path.home() / ".cache" / "basketry" / f"{NAME}-{pinned.sha256[:16]}"
+    if not (folder / OWN).is_file():
+        convert(folder)
+    return folder
 
 
 def folded(arrays: Arrays) -> dict[str, npt.NDArray[np.float32]]:
@@ -124,12 +139,14 @@ def write(folder: Path, arrays: Arrays) -> None:
 
     durable.make_folder(folder)
     durable.write_file(folder / "model.safetensors", save(dict(arrays)))
-    durable.write_file(folder / "model.onnx", graph(arrays))
-    durable.write_file(folder / OWN, json.dumps(PREPARATION.card(), indent=1).encode())
+    network = graph(arrays)
+    durable.write_file(folder / "model.onnx", network)
+    card = PREPARATION.card() | {"sha256": hashlib.sha256(network).hexdigest()}
+    durable.write_file(folder / OWN, json.dumps(card, indent=1).encode())
 
 
 def graph(arrays: Arrays) -> bytes:
-    """The network as an ONNX model: `pixels` float [n, 3, 224, 224] -> `embedding` float [n, 1280], mean over the 7 x 7 places."""
+    """The network as an ONNX model: `pixels` float [n, 3, 224, 224] -> `embedding` float [n, 1280], mean of 7 x 7 places."""
     from onnx import TensorProto, helper, numpy_helper
 
     nodes: list[Any] = []
@@ -159,7 +176,7 @@ def graph(arrays: Arrays) -> bytes:
     constants = {**arrays, "zero": np.float32(0), "six": np.float32(6)}
     made_graph = helper.make_graph(
         nodes,
-        "efficientnet-lite0",
+        NAME,
         [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["n", 3, SIDE, SIDE])],
         [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["n", DIM])],
         [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],

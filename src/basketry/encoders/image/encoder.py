@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -12,8 +13,8 @@ from basketry.core.errors import EncoderError
 from basketry.core.protocols import Run
 from basketry.encoders.files import Picked, distinct_files
 from basketry.encoders.image.decoding import Decoder, Refused
-from basketry.encoders.image.preparation import Preparation
-from basketry.encoders.weights import folder_digest
+from basketry.encoders.image.preparation import OWN, Preparation
+from basketry.encoders.weights import folder_digest, verified
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -35,7 +36,8 @@ class ImageEncoder:
     of shape [n, dim], its mean over the places if of shape [n, dim, rows, columns], its first token if of shape [n, tokens,
     dim]. It is then divided by its norm. How an image becomes the input is read from the folder: see `Preparation`.
 
-    A model quantised on the fly takes its scales from the whole batch; loading detects it and such a model is run image by image.
+    A model quantised on the fly takes its scales from the whole batch; loading detects it, and such a model is run image by
+    image.
     """
 
     def __init__(self, name: str, session: InferenceSession, preparation: Preparation, decoder: Decoder) -> None:
@@ -63,6 +65,7 @@ class ImageEncoder:
         if not (folder / "model.onnx").is_file():
             raise EncoderError(f"no model.onnx in {folder}", "name a folder that holds model.onnx and image.json")
         preparation = Preparation.read(folder)
+        _prove(folder)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = run.threads
         options.inter_op_num_threads = 1
@@ -106,6 +109,14 @@ class ImageEncoder:
         if output.ndim != 2 or len(output) != len(rows):
             raise EncoderError(f"the model's output {self._output} has shape {output.shape}", "export one vector an image")
         return unit(output)
+
+
+def _prove(folder: Path) -> None:
+    """Compare the model with the sha256 in `image.json`, where one stands there, before anything parses it."""
+    card = folder / OWN
+    told = json.loads(card.read_bytes()).get("sha256") if card.is_file() else None
+    if told is not None:
+        verified(folder / "model.onnx", str(told))
 
 
 def decoded(decoder: Decoder, files: Picked, preparation: Preparation) -> list[npt.NDArray[np.uint8]]:

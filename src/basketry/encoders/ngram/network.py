@@ -23,7 +23,11 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float32]
     Codes = npt.NDArray[np.int64]
 
-PROJECT: Final = "project.weight"  # [dim out, dim in], applied before the last normalisation
+PROJECT: Final = "project.weight"  # optional, [dim out, dim in]: applied before the last normalisation
+LEARNED: Final = (
+    "learned.tokens",
+    "learned.vectors",
+)  # optional, int32 [m] ascending, [m, 512]: added to these tokens' embeddings
 BLOCKS: Final = 17  # token i is row i // 17 of embedding block i % 17
 WIDTH: Final = 256  # channels of one branch
 BRANCHES: Final = ((2, 0), (3, 1), (5, 2))  # width of the window, tokens of it to the left
@@ -39,9 +43,12 @@ _LARGEST_KEY: Final = 2**62
 class NgramNetwork:
     """Token ids in, unit vectors out. Holds 65 MB of quantised embeddings and 13 MB of weights."""
 
-    def __init__(self, embeddings: npt.NDArray[np.uint8], weights: Mapping[str, Floats]) -> None:
+    def __init__(
+        self, embeddings: npt.NDArray[np.uint8], weights: Mapping[str, Floats], learned: tuple[Codes, Floats] | None = None
+    ) -> None:
         self._embeddings = embeddings
         self._weights = weights
+        self._learned = learned
         orders = [order for order, _ in BRANCHES]
         self._project = np.concatenate([weights[f"proj{order}"] for order in orders], axis=1)
         self._project_bias, self._gain, self._shift = (
@@ -58,8 +65,12 @@ class NgramNetwork:
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[np.generic]]) -> Self:
         """From the arrays of the published file: `q1` to `q17` are embedding blocks, the rest weights by name."""
         embeddings = np.stack([np.asarray(arrays[f"q{block + 1}"], dtype=np.uint8) for block in range(BLOCKS)])
-        names = [name for name in arrays if not (name.startswith("q") and name[1:].isdigit())]
-        return cls(embeddings, {name: np.asarray(arrays[name], dtype=np.float32) for name in names})
+        names = [name for name in arrays if name not in LEARNED and not (name.startswith("q") and name[1:].isdigit())]
+        tokens, vectors = (arrays.get(name) for name in LEARNED)
+        learned = None
+        if tokens is not None and vectors is not None:
+            learned = np.asarray(tokens, dtype=np.int64), np.asarray(vectors, dtype=np.float32)
+        return cls(embeddings, {name: np.asarray(arrays[name], dtype=np.float32) for name in names}, learned)
 
     def encode(self, tokens: Sequence[Sequence[int]]) -> Floats:
         """float32 [len(tokens), dim], unit norm, of at least one text of at least one token each.
@@ -80,10 +91,7 @@ class NgramNetwork:
 
     def _features(self, vocabulary: Codes, codes: Codes, places: Codes) -> tuple[Floats, Codes]:
         """The features [windows, 1280] of every distinct window, and for each place the window it is the centre of."""
-        block = vocabulary % BLOCKS
-        embedded = self._embeddings[block, vocabulary // BLOCKS].astype(np.float32)
-        embedded *= self._weights["scale"][block, None]
-        embedded += self._weights["lo"][block, None]
+        embedded = self._embedded(vocabulary)
         projected = self._normalised(embedded @ self._project + self._project_bias, self._gain, self._shift)
         columns, seen = [], codes
         for branch, (order, left) in enumerate(BRANCHES):
@@ -103,6 +111,18 @@ class NgramNetwork:
         parts = [embedded[codes[places[first]] - 1], *(level[seen_by[first]] for seen_by, level in columns)]
         features = self._normalised(np.concatenate(parts, axis=1), self._weights["ln_g"], self._weights["ln_b"])
         return features, widest
+
+    def _embedded(self, vocabulary: Codes) -> Floats:
+        """The embeddings [tokens, 512] of distinct tokens in ascending order."""
+        block = vocabulary % BLOCKS
+        embedded = self._embeddings[block, vocabulary // BLOCKS].astype(np.float32)
+        embedded *= self._weights["scale"][block, None]
+        embedded += self._weights["lo"][block, None]
+        if self._learned is not None:
+            tokens, vectors = self._learned
+            _, ours, theirs = np.intersect1d(vocabulary, tokens, assume_unique=True, return_indices=True)
+            embedded[ours] += vectors[theirs]
+        return embedded
 
     def _head(self, sums: Floats, lengths: Floats) -> Floats:
         weights = self._weights

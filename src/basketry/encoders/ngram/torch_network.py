@@ -1,6 +1,7 @@
 """The default encoder's network in torch: the same function of the same arrays as `network.py`, so that it can be trained.
 
-Everything is trainable but the quantised embeddings. `arrays()` gives back what `NgramNetwork.from_arrays` reads, so an adapted
+Everything is trainable but the quantised embeddings; what is learned of a token is added to its embedding, for the tokens that
+`learning` chose. `arrays()` gives back what `NgramNetwork.from_arrays` reads, so an adapted
 model is served by the numpy runtime and needs no torch.
 """
 
@@ -13,10 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from basketry.encoders.ngram.network import BLOCKS, BRANCHES, GAP, PROJECT, WIDTH
+from basketry.encoders.ngram.network import BLOCKS, BRANCHES, GAP, LEARNED, PROJECT, WIDTH
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from basketry.core.protocols import Arrays
+
+    Codes = npt.NDArray[np.int64]
 
 _ORDERS: Final = tuple(order for order, _ in BRANCHES)
 _LINEAR: Final = {  # array of the weights [in, out], and of the bias if there is one
@@ -27,6 +32,22 @@ _LINEAR: Final = {  # array of the weights [in, out], and of the bias if there i
 }
 _GAINS: Final = tuple(f"ln_g{order}" for order in _ORDERS)  # of one normalisation over the channels of all branches
 _SHIFTS: Final = tuple(f"ln_b{order}" for order in _ORDERS)
+
+
+_STRIDE: Final = 10.0  # how much faster the embeddings learn: Adam moves every weight alike, and a rare token is seen rarely
+
+
+def learning(arrays: Arrays, tokens: Codes) -> Arrays:
+    """The arrays with room to learn of these `tokens` (int64 ids, distinct), for all of which as yet nothing is learned.
+
+    What was learned of others before stays. Costs 2 KB a token.
+    """
+    before, known = (np.asarray(arrays[name]) if name in arrays else None for name in LEARNED)
+    whole = np.unique(tokens if before is None else np.concatenate([before, tokens])).astype(np.int32)
+    vectors = np.zeros((len(whole), np.asarray(arrays["q1"]).shape[1]), dtype=np.float32)
+    if before is not None and known is not None:
+        vectors[np.searchsorted(whole, before)] = known
+    return {**arrays, LEARNED[0]: whole, LEARNED[1]: vectors}
 
 
 class NgramModule(nn.Module):
@@ -48,6 +69,13 @@ class NgramModule(nn.Module):
         self.linear = nn.ModuleDict({name: _linear(arrays, name, bias) for name, bias in _LINEAR.items()})
         self.norm_projected = _norm(arrays, _GAINS, _SHIFTS, self._eps)
         self.norm_features = _norm(arrays, ("ln_g",), ("ln_b",), self._eps)
+        self.learned: nn.Embedding | None = None
+        if LEARNED[0] in arrays:
+            self._tokens = np.asarray(arrays[LEARNED[0]], dtype=np.int64)
+            self.learned = nn.Embedding.from_pretrained(_tensor(arrays[LEARNED[1]]) / _STRIDE, freeze=False)
+            row = np.full(embeddings.shape[0] * embeddings.shape[1], -1, dtype=np.int64)
+            row[self._tokens] = np.arange(len(self._tokens))
+            self.register_buffer("row", torch.from_numpy(row), persistent=False)
         self.project: nn.Linear | None = None
         if PROJECT in arrays:
             self.project = _of_weight(_tensor(arrays[PROJECT]), None)
@@ -79,11 +107,18 @@ class NgramModule(nn.Module):
         found |= {"ln_g": _array(self.norm_features.weight), "ln_b": _array(self.norm_features.bias)}
         if self.project is not None:
             found[PROJECT] = _array(self.project.weight)
+        if self.learned is not None:
+            found |= {LEARNED[0]: self._tokens.astype(np.int32), LEARNED[1]: _array(self.learned.weight) * np.float32(_STRIDE)}
         return found | {"eps": np.array(self._eps)}
 
     def _embedded(self, ids: Tensor) -> Tensor:
         block = ids % BLOCKS
-        return self.embeddings[block, ids // BLOCKS] * self.scale[block, None] + self.lo[block, None]
+        whole: Tensor = self.embeddings[block, ids // BLOCKS] * self.scale[block, None] + self.lo[block, None]
+        if self.learned is None:
+            return whole
+        row = self.row[ids]
+        known = (row >= 0).nonzero()[:, 0]
+        return whole.index_add(0, known, self.learned(row[known]) * _STRIDE)
 
     def _mixed(self, level: Tensor, there: Tensor, order: int, left: int) -> Tensor:
         for layer in (1, 2):

@@ -10,6 +10,7 @@ layers.I.attention.norm.{gain,shift}                 [H]
 layers.I.feed.inner.{weight,bias}                    [F, H], [F]
 layers.I.feed.outer.{weight,bias}                    [H, F], [H]
 layers.I.feed.norm.{gain,shift}                      [H]
+layers.I.adapter.{down,up}.{weight,bias}             [r, H], [r]; [H, r], [H], optional: h + up gelu(down h) after the layer
 project.weight                                       [dim, H], optional: applied to the pooled vector
 ```
 
@@ -33,7 +34,7 @@ Source of the network: Devlin et al., BERT (2019); Wang et al., MiniLM (2020).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
@@ -111,7 +112,7 @@ class Shape:
             raise EncoderError(f"{self.max_tokens} tokens are read, {self.positions} have a position", "lower max_tokens")
 
 
-def has(arrays: Arrays, name: str) -> bool:
+def has(arrays: Container[str], name: str) -> bool:
     """Whether there is a matrix called `name`, in one piece or two."""
     return any(f"{name}.{part}" in arrays for part in ("weight", "packed", "left"))
 

@@ -143,7 +143,11 @@ class _Graph:
         rows = self._added(rows, self._linear(attention, f"{name}.attention.output"), f"{name}.attention.norm")
         kind = "Gelu" if self.shape.activation == "gelu" else "Relu"
         inner = self.node(kind, [self._linear(rows, f"{name}.feed.inner")])
-        return self._added(rows, self._linear(inner, f"{name}.feed.outer"), f"{name}.feed.norm")
+        rows = self._added(rows, self._linear(inner, f"{name}.feed.outer"), f"{name}.feed.norm")
+        if not has(self._arrays, f"{name}.adapter.down"):
+            return rows
+        narrow = self.node("Gelu", [self._linear(rows, f"{name}.adapter.down")])
+        return self.node("Add", [rows, self._linear(narrow, f"{name}.adapter.up")])
 
     def _attention(self, layer: int, rows: str, mask: str) -> str:
         heads, size = self.shape.heads[layer], self.shape.head_dim

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from basketry.encoders.transformer.layout import Shape, unscaled
+from basketry.encoders.transformer.layout import Shape, has, unscaled
 
 if TYPE_CHECKING:
     from basketry.core.protocols import Arrays
@@ -158,12 +158,28 @@ class _Feed(nn.Module):
         return whole
 
 
+class Adapter(nn.Module):
+    """A bottleneck with a way round it: h -> h + up(gelu(down(h)))."""
+
+    def __init__(self, down: nn.Module, up: nn.Module) -> None:
+        super().__init__()
+        self.down, self.up = down, up
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """[..., H] -> [..., H]."""
+        whole: Tensor = rows + self.up(functional.gelu(self.down(rows)))
+        return whole
+
+
 class _Layer(nn.Module):
     def __init__(self, arrays: dict[str, Tensor], name: str, shape: Shape, dropout: float) -> None:
         super().__init__()
         self.attention = _Attention(arrays, f"{name}.attention", shape, dropout)
         self.feed = _Feed(arrays, f"{name}.feed", shape, dropout)
+        self.adapter: Adapter | None = None
+        if has(arrays, f"{name}.adapter.down"):
+            self.adapter = Adapter(linear(arrays, f"{name}.adapter.down"), linear(arrays, f"{name}.adapter.up"))
 
     def forward(self, rows: Tensor, mask: Tensor) -> Tensor:
         whole: Tensor = self.feed(self.attention(rows, mask))
-        return whole
+        return whole if self.adapter is None else self.adapter(whole)

@@ -1,0 +1,288 @@
+"""Adapt: an encoder made the shop's own, measured on products it never saw, and kept only if it finds more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from basketry.app.adapt_pairs import SOURCES
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from basketry.app.adapt_pairs import FoundPairs
+    from basketry.app.shop import Shop
+    from basketry.core.protocols import Run, Vectors
+    from basketry.encoders.state import EncoderState
+    from basketry.evaluation.bootstrap import Resampled
+    from basketry.training.adaptation.contrastive import ContrastiveAdapter
+    from basketry.training.adaptation.pairs import Parts
+    from basketry.training.tracking import Tracker
+
+METHODS: Final = ("contrastive", "linear")
+METRICS: Final = ("hit@1", "recall@10", "mrr@10")
+TRACKERS: Final = ("none", "tensorboard", "mlflow")
+
+
+@dataclass(frozen=True)
+class AdaptRequest:
+    """What to adapt, on what, and under which name."""
+
+    source: str = field(
+        default="",
+        metadata={
+            "help": "A table (.parquet, .csv, .jsonl) of text, label or text_a, text_b, weight; default: the shop's own pairs.",
+            "argument": True,
+        },
+    )
+    name: str = field(default="adapted", metadata={"help": "Name of the new model: SHOP/models/NAME, used as model:NAME."})
+    base: str = field(
+        default="universal", metadata={"help": "What to start from: universal, minilm, model:NAME, sentence:FOLDER."}
+    )
+    method: str = field(
+        default="contrastive", metadata={"help": "contrastive (trains the network), or linear (one matrix, seconds, no torch)."}
+    )
+    pairs: str = field(default="bought_together", metadata={"help": f"What goes together in the shop: {', '.join(SOURCES)}."})
+    as_of: str = field(default="", metadata={"help": "Only what was known before this instant, ISO 8601 with zone."})
+    min_customers: int = field(default=20, metadata={"help": "Distinct customers behind every pair."})
+    epochs: int = field(default=0, metadata={"help": "Rounds over the texts; 0: as many as make 150 steps, 20 at most."})
+    batch_size: int = field(default=128, metadata={"help": "Pairs in one step of training."})
+    learning_rate: float = field(default=0.0, metadata={"help": "Highest learning rate; 0: the one that suits the network."})
+    temperature: float = field(
+        default=0.05, metadata={"help": "Of the softmax over cosines: smaller looks at near misses more."}
+    )
+    debias: float = field(default=1.0, metadata={"help": "Correction for products that stand in many pairs: 0 none, 1 whole."})
+    peft: str = field(
+        default="none", metadata={"help": "Train few weights: none, lora, adalora, or adapters (in a transformer)."}
+    )
+    track: str = field(default="none", metadata={"help": "Write the training's curves: none, tensorboard or mlflow."})
+    keep: bool = field(default=False, metadata={"help": "Publish the model even if it does not beat its base."})
+    engine: str = field(default="", metadata={"help": "Where SQL runs: duckdb, or spark[:MASTER]; default: shop.toml's."})
+    seed: int = field(default=0, metadata={"help": "Seed of every random draw."})
+
+
+@dataclass(frozen=True)
+class AdaptResult:
+    """How the base, the cheap linear adapter and the trained network fare on products kept out; `model` is what was published.
+
+    `measures`: one row a model and metric, with its 95% interval, and `ratio` to the base with that of the paired resamples.
+    """
+
+    model: str
+    base: str
+    pairs: int
+    texts: int
+    held_out: int
+    measures: pl.DataFrame
+    notes: tuple[str, ...]
+
+
+def adapt(shop: Shop, request: AdaptRequest) -> AdaptResult:
+    """Adapt a text encoder to what goes together here; publish it if it finds more of it for products it never saw."""
+    from basketry.app.encoders import shop_state
+    from basketry.core.protocols import Run
+    from basketry.core.telemetry import span
+    from basketry.encoders.models import encoder_of
+    from basketry.store import durable
+    from basketry.training.adaptation.pairs import split
+
+    adapter = _checked(shop, request)
+    own = (shop.folder / "shop.toml").is_file()
+    run = Run(seed=request.seed, threads=shop.settings.threads if own else 2)
+    with span("adapt", total=4, unit="steps") as progress:
+        found = _pairs(shop, request, run)
+        parts = split(found.pairs, run)
+        state = shop_state(shop, request.base)
+        progress.advance()
+        base = _Vectors.of(state, parts, run)
+        linear, tried = _linear(state, base, parts)
+        progress.advance()
+        candidates = {"base": base.test, "linear": _Vectors.of(linear, parts, run).test}
+        states, account = {"linear": linear}, {"linear": {"tried": tried}}
+        if adapter is not None:
+            folder = shop.folder / "cache" / "adapt" / request.name
+            tracker = _tracker(shop, request)
+            states["contrastive"], account["contrastive"] = _trained(adapter, state, parts, run, folder, tracker)
+            encoder = encoder_of(states["contrastive"], run)
+            candidates["contrastive"] = encoder.encode(parts.test.texts)
+        progress.advance()
+        measured = _measured(candidates, parts, run)
+        better = measured[request.method].gain_over(measured["base"], "recall@10")
+        model = ""
+        if better.low > 0 or request.keep:
+            entry = _entry(request, found, parts, measured, account[request.method])
+            model = _publish(shop, request.name, states[request.method].with_step(entry))
+            if adapter is not None:
+                durable.remove_folder(shop.folder / "cache" / "adapt" / request.name)
+        progress.advance()
+    return AdaptResult(
+        model=model or "none",
+        base=request.base,
+        pairs=len(found.pairs.rows),
+        texts=len(found.pairs.texts),
+        held_out=len(parts.test.queries),
+        measures=_table(measured),
+        notes=_notes(request, measured, model),
+    )
+
+
+def _checked(shop: Shop, request: AdaptRequest) -> ContrastiveAdapter | None:
+    """The estimator of the request, None for the linear one; whatever is wrong with it is said before any work."""
+    from basketry.core.errors import EncoderError, RequestError
+    from basketry.training.adaptation.contrastive import ContrastiveAdapter
+
+    shop.models.refuse_taken(request.name)
+    if request.method not in METHODS:
+        raise RequestError(f"no method is called {request.method!r}", f"use one of {', '.join(METHODS)}")
+    if request.track not in TRACKERS:
+        raise RequestError(f"no tracker is called {request.track!r}", f"use one of {', '.join(TRACKERS)}")
+    if not 0 <= request.seed < 2**32 or request.min_customers < 1:
+        raise RequestError(
+            f"seed {request.seed}, min_customers {request.min_customers}", "a seed is from 0 to 4294967295, customers from 1"
+        )
+    if request.method == "linear":
+        return None
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise EncoderError(
+            f"contrastive adapting needs package {error.name}", "pip install 'basketry[train]', or use --method linear"
+        ) from error
+    return ContrastiveAdapter(
+        learning_rate=request.learning_rate,
+        epochs=request.epochs,
+        batch_size=request.batch_size,
+        temperature=request.temperature,
+        alike=min(8, request.batch_size),
+        debias=request.debias,
+        peft=request.peft,
+    )
+
+
+def _pairs(shop: Shop, request: AdaptRequest, run: Run) -> FoundPairs:
+    from basketry.app.adapt_pairs import shop_pairs, table_pairs
+
+    if request.source:
+        return table_pairs(Path(request.source), run)
+    return shop_pairs(shop, request.pairs, request.as_of, request.min_customers, request.engine, run)
+
+
+@dataclass(frozen=True, eq=False)
+class _Vectors:
+    """An encoder's vectors of the texts of each part."""
+
+    learn: Vectors
+    valid: Vectors
+    test: Vectors
+
+    @classmethod
+    def of(cls, state: EncoderState, parts: Parts, run: Run) -> _Vectors:
+        from basketry.encoders.models import encoder_of
+
+        encoder = encoder_of(state, run)
+        return cls(*(encoder.encode(part.texts) for part in (parts.learn, parts.valid, parts.test)))
+
+
+def _linear(state: EncoderState, base: _Vectors, parts: Parts) -> tuple[EncoderState, list[Any]]:
+    """The cheap adapter, and what it tried."""
+    from basketry.training.adaptation.linear import LinearAdapter, with_projection
+
+    fit = LinearAdapter().fit(base.learn, parts.learn.rows, parts.learn.weights, parts.valid, base.valid)
+    return with_projection(state, fit.matrix), [list(each) for each in fit.tried]
+
+
+def _trained(
+    adapter: ContrastiveAdapter, state: EncoderState, parts: Parts, run: Run, folder: Path, tracker: Tracker | None
+) -> tuple[EncoderState, dict[str, Any]]:
+    """The network after training, and the account of it."""
+    import dataclasses
+
+    from basketry.training.adaptation.judging import STEERED_BY
+
+    adapted, history = adapter.fit(state, parts.learn, parts.valid, run, folder=folder, tracker=tracker)
+    account = {
+        "plan": dataclasses.asdict(adapter),
+        "steps": len(history.losses),
+        "steps_kept": history.kept,
+        "weights_trained": history.trainable,
+        "last_loss": history.losses[-1] if history.losses else None,
+        STEERED_BY: [list(each) for each in history.validations],
+    }
+    return adapted, account
+
+
+def _measured(candidates: dict[str, Vectors], parts: Parts, run: Run) -> dict[str, Resampled]:
+    from basketry.training.adaptation.judging import judge
+
+    return {name: judge(parts.test, vectors, seed=run.seed) for name, vectors in candidates.items()}
+
+
+def _entry(
+    request: AdaptRequest, found: FoundPairs, parts: Parts, measured: dict[str, Resampled], account: dict[str, Any]
+) -> dict[str, Any]:
+    """What the model remembers of how it came to be."""
+    rows = _table(measured).to_dicts()
+    return {
+        "verb": "adapt",
+        "base": request.base,
+        "method": request.method,
+        "data": found.account | {"pairs_learned": len(parts.learn.rows), "texts_learned": len(parts.learn.texts)},
+        "seed": request.seed,
+        **account,
+        "held_out_products": len(parts.test.queries),
+        "measured": [row for row in rows if row["model"] in ("base", request.method)],
+    }
+
+
+def _publish(shop: Shop, name: str, state: EncoderState) -> str:
+    from basketry.core.processes import first_process
+    from basketry.encoders.state import write_state
+
+    if first_process():
+        shop.models.publish(name, lambda folder: write_state(folder, state))
+    return f"model:{name}"
+
+
+def _table(measured: dict[str, Resampled]) -> pl.DataFrame:
+    """One row a model and metric."""
+    import polars as pl
+
+    rows = []
+    for metric in METRICS:
+        for model, figures in measured.items():
+            value, ratio = figures.interval(metric), figures.ratio_to(measured["base"], metric)
+            ends = {"value": value.value, "low": value.low, "high": value.high}
+            against = {"ratio": ratio.value, "ratio_low": ratio.low, "ratio_high": ratio.high}
+            rows.append({"metric": metric, "model": model, **ends, **(against if model != "base" else dict.fromkeys(against))})
+    return pl.DataFrame(rows, schema_overrides=dict.fromkeys(("ratio", "ratio_low", "ratio_high"), pl.Float64))
+
+
+def _notes(request: AdaptRequest, measured: dict[str, Resampled], model: str) -> tuple[str, ...]:
+    """Whether it was worth it, in words."""
+    method, steered = request.method, "recall@10"
+    gain = measured[method].gain_over(measured["base"], steered)
+    verb = "beats" if gain.low > 0 else "does not surely beat"
+    told = f"{steered} {gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f})"
+    notes = [f"{method} {verb} {request.base} on products kept out: {told}"]
+    if method == "contrastive" and measured[method].gain_over(measured["linear"], steered).low <= 0:
+        notes.append("the linear adapter, which costs seconds, does as well: --method linear")
+    if model:
+        notes.append(f"use it: basketry build --encoder {model}")
+    else:
+        notes.append("nothing was published; --keep publishes it all the same")
+    return tuple(notes)
+
+
+def _tracker(shop: Shop, request: AdaptRequest) -> Tracker | None:
+    """Where the curves go: SHOP/tracking/NAME for TensorBoard, SHOP/tracking/mlflow.db for MLflow."""
+    if request.track == TRACKERS[0]:
+        return None
+    from basketry.store import durable
+    from basketry.training.tracking import MlflowTracker, TensorBoardTracker
+
+    folder = shop.folder / "tracking"
+    durable.make_folder(folder)
+    if request.track == "tensorboard":
+        return TensorBoardTracker(folder / request.name)
+    return MlflowTracker(f"sqlite:///{folder / 'mlflow.db'}", name=request.name)
