@@ -206,7 +206,11 @@ def built(world: World, way: str) -> tuple[VectorIndex, float]:
 
 def measured(world: World, ways: tuple[str, ...], peers: str) -> list[str]:
     """The section of one world."""
-    lines = [f"## {world.name}", "", "| Way | recall@10 | ms CPU, 1,000 a call | one a call | queries per CPU s | build, CPU s |"]
+    lines = [
+        f"## {world.name}",
+        "",
+        "| Way | recall@10 | ms CPU, 1,000 a call | one a call | queries per CPU s | build, CPU s |",
+    ]
     lines += ["|---|---:|---:|---:|---:|---:|"]
     told, filtered = [], []
     for way in ways:

@@ -79,9 +79,7 @@ def unpack(keys: Rows) -> tuple[Rows, Vectors]:
     return rows, cosine
 
 
-def close_pairs(
-    vectors: Vectors, queries: Vectors, k: int, barred: Rows | None = None
-) -> Iterator[tuple[Rows, Rows, Vectors]]:
+def close_pairs(vectors: Vectors, queries: Vectors, k: int, barred: Rows | None = None) -> Iterator[tuple[Rows, Rows, Vectors]]:
     """Block by block, (query, row, cosine) of at least the `k` best rows of each query, and of all that tie with the k-th.
 
     Rows of `barred` are left out; at least k others must remain. Cosines are as computed, not rounded.

@@ -134,7 +134,7 @@ class _Graph:
         return self.node("LayerNormalization", [rows, gain, shift], axis=-1, epsilon=self.shape.norm_eps)
 
     def _added(self, rows: str, more: str, name: str) -> str:
-        """Layer normalisation of a sum. In two nodes: the runtime's fused one takes five times as long on a CPU."""
+        """Layer normalisation of a sum. In two nodes: the runtime's fused one takes some six times as long on a CPU."""
         return self._norm(self.node("Add", [rows, more]), name)
 
     def _layer(self, layer: int, rows: str, mask: str) -> str:
