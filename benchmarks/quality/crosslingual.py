@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from basketry.associations.semantic import nearest
 from basketry.core.protocols import Encoder, Run
 from basketry.encoders import load_encoder
+from basketry.vectors import nearest
 
 ROOT = Path(__file__).parents[2]
 HEAD = """# Search across languages

@@ -52,7 +52,7 @@ What vectors of images are worth beside a simple baseline and chance. `python be
 `efficientnet` is EfficientNet-Lite0 with the weights of its package, 1,280 dimensions, never trained further. `pixels` is the
 baseline: an 8 x 8 x 8 colour histogram (square roots) beside the image shrunk to 16 x 16, each of unit length. A gain is
 efficientnet less pixels, on the same resamples. Intervals are 95% by bootstrap over products, or over kinds where products of
-one kind are asked.
+one kind are asked; a gain whose interval holds 0 is not shown to be one.
 """
 IMAGE_TO_IMAGE = """## Image to image
 
@@ -110,6 +110,11 @@ def told(figure: Interval) -> str:
     return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"
 
 
+def gained(figure: Interval) -> str:
+    """A gain; one whose interval holds 0 says that it is none."""
+    return told(figure) if figure.low > 0 else f"{told(figure)}: not shown"
+
+
 def ranked(queries: np.ndarray, documents: np.ndarray, *, itself: bool = False) -> np.ndarray:
     scores = queries @ documents.T
     if itself:
@@ -135,7 +140,7 @@ def table(sides: Sides, ks: tuple[int, ...]) -> list[str]:
     for task, (questions, rankings, choice) in sides.items():
         asked = int((np.diff(questions.relevant.indptr) > 0).sum())
         found = {name: questions.measure(order, ks) for name, order in rankings.items()}
-        gain = told(found["efficientnet"].gain_over(found["pixels"], f"hit@{ks[1]}"))
+        gain = gained(found["efficientnet"].gain_over(found["pixels"], f"hit@{ks[1]}"))
         for name, resampled in found.items():
             cells = " | ".join(told(resampled.interval(f"hit@{k}")) for k in ks)
             lines.append(f"| {task} | {asked:,} | {name} | {cells} | {gain if name == 'efficientnet' else ''} |")
@@ -259,7 +264,7 @@ def linear_probe(folder: Path) -> list[str]:
     for name, resampled in found.items():
         cells = " | ".join(told(resampled.interval(figure)) for figure in ("probe", "nearest"))
         lines.append(f"| {name} | {chosen[name]:g} | {cells} |")
-    gains = " | ".join(told(found["efficientnet"].gain_over(found["raw pixels"], figure)) for figure in ("probe", "nearest"))
+    gains = " | ".join(gained(found["efficientnet"].gain_over(found["raw pixels"], figure)) for figure in ("probe", "nearest"))
     return [*lines, f"| difference | | {gains} |", "| chance | | 0.100 | 0.100 |"]
 
 

@@ -12,9 +12,12 @@ import numpy as np
 import polars as pl
 import pytest
 
+import adaptation_worlds
 import transformer_worlds
 import worlds
+from basketry.app.adapt_pairs import shop_pairs
 from basketry.app.shop import Shop
+from basketry.core.protocols import Run
 from basketry.core.tables import Rules
 from basketry.encoders.state import write_state
 
@@ -216,6 +219,42 @@ def test_rules_of_two_periods_and_of_two_files(shop, tmp_path):
     assert "购物篮" in chinese["rules"][0]["sentence"]
     same = asked("compare-rules", old, old, "--min-support", "0.1", shop=shop)
     assert same["rules"] == [] and {row["status"] for row in same["statuses"]} <= {"unchanged", "unclear"}
+
+
+def test_neighbours_of_a_product_and_of_a_text_in_either_language(shop):
+    found = asked("neighbours", "wine", "--k", "3", shop=shop)
+    assert found["near_to"] == "wine Red wine" and [row["rank"] for row in found["neighbours"]] == [1, 2, 3]
+    cosines = [row["cosine"] for row in found["neighbours"]]
+    assert cosines == sorted(cosines, reverse=True) and "wine" not in {row["product_id"] for row in found["neighbours"]}
+    assert any("searched exactly: all of 26 texts" in note for note in found["notes"])
+    words = asked("neighbours", "fresh whole milk", "--k", "1", shop=shop)
+    assert words["near_to"].startswith("milk1") and any("also fitting" in note for note in words["notes"])
+    assert words["neighbours"][0]["product_id"] == "milk2" and words["neighbours"][0]["cosine"] > 0.8
+    text = asked("neighbours", "fresh whole milk", "--text", "--k", "2", shop=shop)
+    assert text["near_to"] == "fresh whole milk"
+    assert {row["product_id"] for row in text["neighbours"]} == {"milk1", "milk2"}
+    chinese = asked("neighbours", "奶酪", "--k", "1", shop=shop)
+    assert chinese["neighbours"][0]["product_id"] == "cheese" and any("taken for a text" in note for note in chinese["notes"])
+    assert "give a number from 1 to 1000" in run("neighbours", "wine", "--k", "0", shop=shop, status=2)
+    assert "it has, for instance, nothing" in run("neighbours", "wine", "--filter", "brand=ours", shop=shop, status=5)
+
+
+def test_neighbours_by_an_index_that_a_release_carries(shop, tmp_path):
+    """A release of 26 texts, told to index them: one small enough that nothing is missed."""
+    folder = tmp_path / "indexed"
+    shutil.copytree(shop, folder)
+    exact = asked("neighbours", "wine", "--k", "25", shop=folder)
+    release = asked("build", "--exact-up-to", "10", "--rule-support", "none", shop=folder)["release"]
+    found = asked("neighbours", "wine", "--k", "25", shop=folder)
+    assert found["release"] == release and found["neighbours"] == exact["neighbours"]
+    assert any("by index (ivf)" in note for note in found["notes"])
+    manifest = json.loads((folder / "releases" / release / "manifest.json").read_text(encoding="utf-8"))["body"]
+    assert "neighbours.safetensors" in manifest["files"]
+    told = next(row for row in manifest["metrics"] if row["model"] == "index ivf")
+    assert told["metric"] == "neighbour_recall" and 0 <= told["low"] <= told["value"] <= told["high"] == 1
+    path = folder / "releases" / release / "neighbours.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    assert asked("neighbours", "wine", shop=folder)["notes"][0].startswith(f"release {release} is damaged")
 
 
 def test_clusters_list_groups_and_their_products(shop):
@@ -456,6 +495,69 @@ def test_models_are_listed_measured_built_with_exported_and_removed(shop, tmp_pa
     found = asked("associations", "frozen nonsense", shop=shop)  # the release holds its own encoder
     assert "nearest in meaning" in found["notes"][0]
     asked("rollback", serving, shop=shop)
+
+
+def test_adapt_learns_from_a_table_and_a_build_uses_the_model(shop, tmp_path):
+    pytest.importorskip("torch", reason="needs the extra train")
+    Shop.open(shop).models.publish("tiny", lambda folder: write_state(folder, transformer_worlds.transformer()))
+    texts, labels = adaptation_worlds.letters(280, 4)
+    pl.DataFrame({"text": [*texts, ""], "label": [*labels, "none"]}).write_csv(tmp_path / "alike.csv")
+    settings = ("--epochs", "3", "--batch-size", "64", "--learning-rate", "0.005", "--track", "tensorboard")
+    told = asked("adapt", tmp_path / "alike.csv", "--base", "model:tiny", "--name", "own", *settings, shop=shop)
+    assert told["model"] == "model:own" and told["texts"] == len(set(texts))
+    ratio = {row["model"]: row["ratio_low"] for row in told["measures"] if row["metric"] == "recall@10"}
+    assert ratio["contrastive"] > 1.2
+    assert "contrastive beats model:tiny" in told["notes"][0]
+    assert list((shop / "tracking" / "own").glob("events*")) and not (shop / "cache" / "adapt" / "own").exists()
+    history = asked("models", "own", shop=shop)["models"]
+    assert [row["verb"] for row in history] == ["draw", "adapt"]
+    facts = json.loads(history[-1]["facts"])
+    assert facts["data"]["file"] == "alike.csv" and facts["plan"]["batch_size"] == 64 and facts["seed"] == 0
+    serving = asked("releases", shop=shop)["releases"][-1]["release"]
+    asked("build", "--encoder", "model:own", "--rule-support", "none", shop=shop)
+    asked("rollback", serving, shop=shop)
+    assert "is there already" in run("adapt", tmp_path / "alike.csv", "--name", "own", shop=shop, status=2)
+
+
+def test_adapt_publishes_nothing_that_is_no_better_unless_told_to(shop, tmp_path):
+    random = np.random.default_rng(0)
+    names = [f"{one} {two}" for one in "abcdefghijklmnopqrstuvwxyz" for two in "abcdefghijklmnopqrstuvwxyz"]
+    rows = random.integers(0, len(names), (1500, 2))  # what goes with what is drawn by lot
+    table = pl.DataFrame({"text_a": [names[a] for a, _ in rows], "text_b": [names[b] for _, b in rows], "weight": 1.5})
+    table.write_parquet(tmp_path / "lot.parquet")
+    told = asked("adapt", tmp_path / "lot.parquet", "--method", "linear", "--name", "lot", shop=shop)
+    assert told["model"] == "none" and "does not surely beat universal" in told["notes"][0] and "--keep" in told["notes"][-1]
+    assert "lot" not in Shop.open(shop).models.published()
+    told = asked("adapt", tmp_path / "lot.parquet", "--method", "linear", "--name", "lot", "--keep", shop=shop)
+    assert told["model"] == "model:lot"
+    asked("models", "--remove", "lot", shop=shop)
+
+
+def test_adapt_reads_the_pairs_of_a_shop_and_says_what_is_wrong(shop, tmp_path):
+    opened, circumstances = Shop.open(shop), Run(threads=1)
+    found = shop_pairs(opened, "bought_together", "", 20, "", circumstances)
+    named = {frozenset(found.pairs.texts[each] for each in row) for row in found.pairs.rows}
+    assert {"hamburger buns", "beef patties, frozen"} in named
+    assert not any("red wine" in pair and "hamburger buns" in pair for pair in named)
+    assert (found.pairs.weights > 0).all() and found.account["data_digest"]
+    judged = shop_pairs(opened, "complement", "", 20, "", circumstances)
+    assert {frozenset(judged.pairs.texts[each] for each in row) for row in judged.pairs.rows} <= named
+    assert judged.account["release"] == opened.releases.current().id
+    assert len(shop_pairs(opened, "bought_together", "2020-01-01T00:00:00Z", 20, "", circumstances).pairs.rows) == 0
+    (tmp_path / "odd.csv").write_text("title,label\na,b\n", encoding="utf-8")
+    (tmp_path / "light.csv").write_text("text_a,text_b,weight\na,b,0\n", encoding="utf-8")
+    for arguments, status, words in (
+        (("--name", "x"), 2, "50 are needed"),
+        ((tmp_path / "odd.csv",), 3, "name them text and label"),
+        ((tmp_path / "none.csv",), 3, "there is no file"),
+        ((tmp_path / "light.csv",), 4, "row 1: weight '0' is not above 0"),
+        (("--pairs", "odd"), 2, "no pairs are called 'odd'"),
+        (("--pairs", "complement", "--as-of", "2024-03-01T00:00:00Z"), 2, "cannot be cut"),
+        (("--method", "magic"), 2, "no method is called 'magic'"),
+        (("--base", "onnx:x", "--method", "linear"), 2, "50 are needed"),
+        (("--track", "paper"), 2, "no tracker is called 'paper'"),
+    ):
+        assert words in run("adapt", *arguments, shop=shop, status=status)
 
 
 def test_init_writes_a_file_that_teaches_and_never_overwrites(tmp_path):

@@ -11,9 +11,9 @@ from sklearn.linear_model import LogisticRegression
 
 from basketry.evaluation.classification import Labelled
 from basketry.training.adaptation.contrastive import ContrastiveAdapter
-from basketry.training.adaptation.pairs import Pairs, split
 from basketry.training.heads import Classifier
-from product_tasks.data import RUN, Bench, Classified, bucket, mall, reviews
+from product_tasks.adapting import grouped_pairs, held_out
+from product_tasks.data import RUN, Bench, Classified, Grouped, bucket, mall, reviews
 from product_tasks.data import fashion as read_fashion
 from product_tasks.page import Page, Row
 
@@ -53,8 +53,8 @@ def fashion(bench: Bench, page: Page) -> None:
         "\n## Category (fashion_styles)\n\n"
         f"`articleType` of {len(data.test):,} test titles ({len(task.names)} classes), from {len(data.train):,} others;\n"
         "titles are distinct and fall into parts by their sha256. Zero-shot is the class whose name is nearest to the title.\n"
-        f"A head is a logistic regression over the vectors; the adapted row fine-tunes the network on {TUNED:,} of the train titles,\n"
-        "so that titles of one class lie together, before the same head."
+        f"A head is a logistic regression over the vectors; the adapted row fine-tunes the network on {TUNED:,} of the train\n"
+        "titles, so that titles of one class lie together, before the same head."
     )
     rows = [_zero_shot(bench, task, "universal", "default, zero-shot"), *_by_words(task, "char_wb", (3, 5))]
     rows.append(_head(bench, task, "universal", "default, head on frozen vectors"))
@@ -135,17 +135,12 @@ def _by_words(task: Task, analyser: str, lengths: tuple[int, int]) -> list[Row]:
 
 def _tuned(bench: Bench, task: Task, name: str) -> str:
     """The default, fine-tuned so that titles of one class lie together."""
-    rows = np.random.default_rng(1).permutation(len(task.data.train))[:TUNED]
-    texts, labels = ([source[row] for row in rows] for source in (task.data.train, task.data.train_labels))
-    whole = Pairs.of_groups(texts, labels, RUN)
-    # A class must be known in training: titles are kept out to stop by, not classes.
-    alone = Pairs(whole.texts, whole.rows, whole.weights, np.arange(len(whole.texts)))
-    parts = split(alone, RUN, valid=0.1, test=0.05)
-    kept = dict(zip(whole.texts, whole.keys, strict=True))
-    learn = Pairs(
-        parts.learn.texts, parts.learn.rows, parts.learn.weights, np.array([kept[text] for text in parts.learn.texts])
+    drawn = np.random.default_rng(1).permutation(len(task.data.train))[: TUNED + TUNED // 5]
+    kept, learned = (
+        Grouped([task.data.train[row] for row in rows], np.array([task.data.train_labels[row] for row in rows]))
+        for rows in (drawn[TUNED:], drawn[:TUNED])
     )
-    return bench.adapted(name, "universal", learn, parts.valid, ContrastiveAdapter(epochs=2, alike=1))
+    return bench.adapted(name, "universal", grouped_pairs(learned), held_out(kept), ContrastiveAdapter(epochs=2, alike=1))
 
 
 def _folded(bench: Bench, texts: list[str], labels: list[str]) -> list[Row]:

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from basketry.evaluation.bootstrap import Resampled
     from basketry.training.adaptation.contrastive import ContrastiveAdapter
     from basketry.training.adaptation.pairs import Parts
+    from basketry.training.tracking import Tracker
 
 METHODS: Final = ("contrastive", "linear")
 METRICS: Final = ("hit@1", "recall@10", "mrr@10")
-NO_TRACK: Final = "none"
+TRACKERS: Final = ("none", "tensorboard", "mlflow")
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class AdaptRequest:
     peft: str = field(
         default="none", metadata={"help": "Train few weights: none, lora, adalora, or adapters (in a transformer)."}
     )
-    track: str = field(default=NO_TRACK, metadata={"help": "Write the training's curves: none, tensorboard or mlflow."})
+    track: str = field(default="none", metadata={"help": "Write the training's curves: none, tensorboard or mlflow."})
     keep: bool = field(default=False, metadata={"help": "Publish the model even if it does not beat its base."})
     engine: str = field(default="", metadata={"help": "Where SQL runs: duckdb, or spark[:MASTER]; default: shop.toml's."})
     seed: int = field(default=0, metadata={"help": "Seed of every random draw."})
@@ -101,7 +102,8 @@ def adapt(shop: Shop, request: AdaptRequest) -> AdaptResult:
         states, account = {"linear": linear}, {"linear": {"tried": tried}}
         if adapter is not None:
             folder = shop.folder / "cache" / "adapt" / request.name
-            states["contrastive"], account["contrastive"] = _trained(adapter, state, parts, run, request, folder)
+            tracker = _tracker(shop, request)
+            states["contrastive"], account["contrastive"] = _trained(adapter, state, parts, run, folder, tracker)
             encoder = encoder_of(states["contrastive"], run)
             candidates["contrastive"] = encoder.encode(parts.test.texts)
         progress.advance()
@@ -133,6 +135,8 @@ def _checked(shop: Shop, request: AdaptRequest) -> ContrastiveAdapter | None:
     shop.models.refuse_taken(request.name)
     if request.method not in METHODS:
         raise RequestError(f"no method is called {request.method!r}", f"use one of {', '.join(METHODS)}")
+    if request.track not in TRACKERS:
+        raise RequestError(f"no tracker is called {request.track!r}", f"use one of {', '.join(TRACKERS)}")
     if not 0 <= request.seed < 2**32 or request.min_customers < 1:
         raise RequestError(
             f"seed {request.seed}, min_customers {request.min_customers}", "a seed is from 0 to 4294967295, customers from 1"
@@ -189,14 +193,14 @@ def _linear(state: EncoderState, base: _Vectors, parts: Parts) -> tuple[EncoderS
 
 
 def _trained(
-    adapter: ContrastiveAdapter, state: EncoderState, parts: Parts, run: Run, request: AdaptRequest, folder: Path
+    adapter: ContrastiveAdapter, state: EncoderState, parts: Parts, run: Run, folder: Path, tracker: Tracker | None
 ) -> tuple[EncoderState, dict[str, Any]]:
     """The network after training, and the account of it."""
     import dataclasses
 
     from basketry.training.adaptation.judging import STEERED_BY
 
-    adapted, history = adapter.fit(state, parts.learn, parts.valid, run, folder=folder, tracker=_tracker(request, folder))
+    adapted, history = adapter.fit(state, parts.learn, parts.valid, run, folder=folder, tracker=tracker)
     account = {
         "plan": dataclasses.asdict(adapter),
         "steps": len(history.losses),
@@ -232,9 +236,11 @@ def _entry(
 
 
 def _publish(shop: Shop, name: str, state: EncoderState) -> str:
+    from basketry.core.processes import first_process
     from basketry.encoders.state import write_state
 
-    shop.models.publish(name, lambda folder: write_state(folder, state))
+    if first_process():
+        shop.models.publish(name, lambda folder: write_state(folder, state))
     return f"model:{name}"
 
 
@@ -268,13 +274,15 @@ def _notes(request: AdaptRequest, measured: dict[str, Resampled], model: str) ->
     return tuple(notes)
 
 
-def _tracker(request: AdaptRequest, folder: Path) -> Any:
-    from basketry.core.errors import RequestError
-
-    if request.track == NO_TRACK:
+def _tracker(shop: Shop, request: AdaptRequest) -> Tracker | None:
+    """Where the curves go: SHOP/tracking/NAME for TensorBoard, SHOP/tracking/mlflow.db for MLflow."""
+    if request.track == TRACKERS[0]:
         return None
-    if request.track != "tensorboard":
-        raise RequestError(f"no tracker is called {request.track!r}", "use none, tensorboard or mlflow")
-    from basketry.training.tracking import TensorBoardTracker
+    from basketry.store import durable
+    from basketry.training.tracking import MlflowTracker, TensorBoardTracker
 
-    return TensorBoardTracker(folder.parent.parent.parent / "tracking" / request.name)
+    folder = shop.folder / "tracking"
+    durable.make_folder(folder)
+    if request.track == "tensorboard":
+        return TensorBoardTracker(folder / request.name)
+    return MlflowTracker(f"sqlite:///{folder / 'mlflow.db'}", name=request.name)

@@ -26,12 +26,14 @@ if TYPE_CHECKING:
     from basketry.associations.mining.rulebook import FoundRules, RuleBook
     from basketry.core.protocols import Encoder, Run, Vectors
     from basketry.data.dataset import Dataset
+    from basketry.vectors.index import VectorIndex
 
 
 NO_RULES: Final = "none"
 RANGES: Final[dict[str, tuple[float, float]]] = {
     "neighbours": (1, 1000),
     "theta": (-1, 1),
+    "exact_up_to": (0, 10**9),
     "min_customers": (1, 10**9),
     "horizon_days": (1, 3650),
     "seed": (0, 2**32 - 1),
@@ -47,6 +49,9 @@ class BuildRequest:
     metric: str = field(default="cosine", metadata={"help": "Similarity of texts: cosine, euclidean, or weighted (learned)."})
     neighbours: int = field(default=10, metadata={"help": "Similar products kept for each product."})
     theta: float = field(default=0.5, metadata={"help": "Least similarity of a similar edge."})
+    exact_up_to: int = field(
+        default=50_000, metadata={"help": "Distinct texts up to which all are compared; beyond, an index finds nearly all that are near."}
+    )
     min_customers: int = field(default=20, metadata={"help": "Distinct customers an edge needs; also the privacy floor."})
     horizon_days: int = field(
         default=42, metadata={"help": "How far ahead strength looks, and how long the hold-out is, in days."}
@@ -81,6 +86,7 @@ def build(shop: Shop, request: BuildRequest) -> BuildResult:
     from basketry.core.tables import Documents, Products
     from basketry.core.telemetry import span
     from basketry.encoders.cache import CachedEncoder
+    from basketry.vectors.indexing import VectorIndexing
 
     estimator, book = _estimator(request), _rule_book(request)
     with (
@@ -99,7 +105,8 @@ def build(shop: Shop, request: BuildRequest) -> BuildResult:
         progress.advance()
         groups = _grouped(vectors, texts, document, run)
         progress.advance()
-        catalogue = _catalogue(products, vectors, document, groups[0])
+        index = VectorIndexing(exact_up_to=request.exact_up_to, k=request.neighbours).fit(vectors, run)
+        catalogue = _catalogue(products, index, document, groups[0])
         graph = estimator.fit(dataset, products["product_id"], catalogue, run)
         progress.advance()
         rules = book.fit(Transactions(graph.baskets, products["product_id"].alias("item")), run) if book else None
@@ -116,14 +123,14 @@ def build(shop: Shop, request: BuildRequest) -> BuildResult:
         files = ReleaseFiles(
             products,
             documents.with_columns(document=pl.Series(document)),
-            vectors,
+            index,
             state,
             groups,
             graph,
             rules,
             request.min_customers,
         )
-        fitted = {"graph": dataclasses.asdict(estimator), "rules": dataclasses.asdict(book) if book else None}
+        fitted = {"graph": dataclasses.asdict(estimator), "index": dataclasses.asdict(index.indexing), "rules": dataclasses.asdict(book) if book else None}
         release = _publish(shop, staging, dataset, fitted, request, facts, files)
         progress.advance()
         progress.note(edges=len(graph.associations))
@@ -151,7 +158,7 @@ def _estimator(request: BuildRequest) -> AssociationGraph:
     return AssociationGraph(
         together=BoughtTogether(min_customers=request.min_customers),
         next=BoughtNext(min_customers=request.min_customers),
-        similar=Similar(k=request.neighbours, theta=request.theta, metric=metric),
+        similar=Similar(request.neighbours, request.theta, metric, approximate_above=request.exact_up_to),
         lookahead=Lookahead(Strength(horizon_days=request.horizon_days)),
     )
 
@@ -213,7 +220,7 @@ def _grouped(vectors: Vectors, texts: list[str], document: npt.NDArray[np.int32]
     return kmeans, ward
 
 
-def _catalogue(products: pl.DataFrame, vectors: Vectors, document: npt.NDArray[np.int32], groups: Groups) -> Catalogue:
+def _catalogue(products: pl.DataFrame, index: VectorIndex, document: npt.NDArray[np.int32], groups: Groups) -> Catalogue:
     """Categories and groups as codes."""
     import numpy as np
     import polars as pl
@@ -226,7 +233,7 @@ def _catalogue(products: pl.DataFrame, vectors: Vectors, document: npt.NDArray[n
 
     text_group = np.full(len(document), -1, dtype=np.int32)
     text_group[groups.product] = groups.cluster
-    return Catalogue(vectors, document, coded("category"), coded("subcategory"), text_group)
+    return Catalogue(index.vectors, document, coded("category"), coded("subcategory"), text_group, index)
 
 
 def _publish(

@@ -186,7 +186,8 @@ def _judged(
     if fidelity.loss > request.max_loss and request.name:
         raise RequestError(
             f"recipe {recipe} loses {fidelity.loss:.4f} of the {_metric(fidelity)}, and {request.max_loss:g} is allowed; "
-            f"not published ({after.bytes:,} bytes for {before.bytes:,}, {after.batched_us:,.0f} us a text for {before.batched_us:,.0f})",
+            f"not published ({after.bytes:,} bytes instead of {before.bytes:,}, {after.batched_us:,.0f} us a text "
+            f"instead of {before.batched_us:,.0f})",
             "take a milder recipe (fewer steps, more layers, distil before int8), or allow more: --max-loss",
         )
     if request.name:

@@ -28,7 +28,7 @@ def frontier_svg(points: Sequence[Point], allowed: float) -> str:
 
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" font-family="sans-serif" font-size="11">',
-        f'<line x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{up(allowed)}" y2="{up(allowed)}" stroke="#b33" stroke-dasharray="4 3"/>',
+        f'<path d="M{_LEFT} {up(allowed)}H{WIDTH - _RIGHT}" stroke="#b33" stroke-dasharray="4 3"/>',
         f'<text x="{WIDTH - _RIGHT}" y="{up(allowed) - 4}" text-anchor="end" fill="#b33">allowed loss {allowed:g}</text>',
     ]
     for step in range(_STEPS + 1):

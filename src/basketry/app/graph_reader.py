@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from basketry.associations.mining.itemsets import MinedItemsets
     from basketry.core.protocols import Encoder, Vectors
     from basketry.store.releases import Release
+    from basketry.vectors.index import Allowed, VectorIndex
 
 WORDS_FOUND: Final = 8  # products listed when words fit several
 LEAST_MEANING: Final = 0.3  # similarity of a query to a text below which it is no answer
@@ -67,13 +68,18 @@ class GraphReader:
         return MinedItemsets.from_state(read_arrays(self.release.path(name))) if name in self.release.manifest.files else None
 
     @cached_property
-    def vectors(self) -> Vectors:
-        """Vectors of the distinct texts, mapped from the file."""
-        import numpy as np
-
+    def index(self) -> VectorIndex:
+        """Vectors of the distinct texts by their number, `document`, mapped from the file; with the index it was built with."""
+        from basketry.core.protocols import Run
         from basketry.store.arrays import read_arrays
+        from basketry.vectors.index import VectorIndex
+        from basketry.vectors.indexing import VectorIndexing
 
-        return np.asarray(read_arrays(self.release.path("vectors.safetensors"))["vectors"], dtype=np.float32)
+        arrays = read_arrays(self.release.path("vectors.safetensors"))
+        name = "neighbours.safetensors"
+        if name in self.release.manifest.files:
+            return VectorIndex.from_state({**arrays, **read_arrays(self.release.path(name))})
+        return VectorIndexing(way="exact").fit(arrays["vectors"], Run())
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -105,11 +111,20 @@ class GraphReader:
         path = self.release.path("associations.parquet")
         return pl.scan_parquet(path).filter(pl.col("product_id") == product_id).collect()
 
-    def find(self, text: str, k: int = WORDS_FOUND) -> Found:
-        """Products by id, else by words all of which stand in their text (that very title, then popular ones), else by meaning.
+    def near(self, query: Vectors, k: int, allowed: Allowed | None = None) -> pl.DataFrame:
+        """The `k` texts nearest to one vector [1, dim]: `document` and its `score`, a cosine; best first."""
+        found = self.index.search(query, k, allowed)
+        return pl.DataFrame({"document": found.ids[0], "score": found.cosine[0]}, schema_overrides={"document": pl.Int32})
 
-        The last finds products described in another language than the question. Raises NotFound if nothing comes near.
+    def find(self, text: str, k: int = WORDS_FOUND) -> Found:
+        """Products by id, else by words, else by meaning, which finds those described in another language than the question.
+
+        Raises NotFound if nothing comes near.
         """
+        return self.named(text, k) or self._by_meaning(text, k)
+
+    def named(self, text: str, k: int = WORDS_FOUND) -> Found | None:
+        """Products by id, else by words all of which stand in their text: that very title first, then popular ones; or none."""
         words = text.strip().lower().split()
         if not words:
             raise RequestError("an empty text finds nothing", "give a product id, or words from its title")
@@ -120,18 +135,12 @@ class GraphReader:
         fits = pl.all_horizontal(pl.col("text").str.contains(_beginning(word)) for word in words)
         same = pl.col("title").str.to_lowercase() == " ".join(words)
         by_words = catalogue.filter(fits).sort(same, "customers", descending=True, nulls_last=True)
-        if len(by_words):
-            return Found(by_words.head(k), "words")
-        return self._by_meaning(text, k)
+        return Found(by_words.head(k), "words") if len(by_words) else None
 
     def _by_meaning(self, text: str, k: int) -> Found:
-        from basketry.associations.semantic import nearest
-
-        query = self.encoder.encode([text])
-        rows, scores = nearest(self.vectors, query, k)
-        near = pl.DataFrame({"document": rows[0], "score": scores[0]}, schema_overrides={"document": pl.Int32})
         found = (
-            near.filter(pl.col("score") >= LEAST_MEANING)
+            self.near(self.encoder.encode([text]), k)
+            .filter(pl.col("score") >= LEAST_MEANING)
             .join(self.products, on="document", maintain_order="left")
             .sort("score", "customers", descending=True, nulls_last=True, maintain_order=True)
         )

@@ -46,6 +46,12 @@ class Notebook(Shop):
 
         return explain(self, ExplainRequest(product, other, language))
 
+    def neighbours(self, product: str, k: int = 10, *, filter: str = "", text: bool = False) -> pl.DataFrame:  # noqa: A002
+        """The k products nearest in meaning to a product, or to any text; `filter` as department=GROCERY,brand=National."""
+        from basketry.app.neighbours import NeighboursRequest, neighbours
+
+        return neighbours(self, NeighboursRequest(product, text, k, filter)).neighbours
+
     def mine(
         self, min_support: int | float = 0.01, *, kind: str = "all", levels: Sequence[str] = (), min_customers: int = 20
     ) -> pl.DataFrame:

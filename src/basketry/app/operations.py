@@ -20,6 +20,7 @@ from basketry.app.ingest import IngestRequest, ingest
 from basketry.app.init import InitRequest, init
 from basketry.app.mine import MineRequest, mine
 from basketry.app.models import ModelsRequest, models
+from basketry.app.neighbours import NeighboursRequest, neighbours
 from basketry.app.releases import ReleasesRequest, RollbackRequest, VerifyRequest, releases, rollback, verify
 from basketry.app.report import ReportRequest, report
 from basketry.app.rules import RulesRequest, rules
@@ -53,6 +54,7 @@ OPERATIONS: Final = (
     Operation("build", BuildRequest, build),
     Operation("associations", AssociationsRequest, associations),
     Operation("explain", ExplainRequest, explain),
+    Operation("neighbours", NeighboursRequest, neighbours),
     Operation("clusters", ClustersRequest, clusters),
     Operation("mine", MineRequest, mine),
     Operation("rules", RulesRequest, rules),

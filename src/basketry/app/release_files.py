@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from basketry.associations.graph import Graph
     from basketry.associations.mining.rulebook import FoundRules
     from basketry.associations.similarity import LearnedWeights
-    from basketry.core.protocols import Vectors
     from basketry.encoders.state import EncoderState
+    from basketry.vectors.index import VectorIndex
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +27,7 @@ class ReleaseFiles:
 
     products: pl.DataFrame
     documents: pl.DataFrame
-    vectors: Vectors
+    index: VectorIndex
     encoder: EncoderState | None
     groups: tuple[Groups, Groups]
     graph: Graph
@@ -48,7 +48,10 @@ class ReleaseFiles:
         products.write_parquet(folder / "products.parquet")
         self.graph.associations.write_parquet(folder / "associations.parquet", row_group_size=20_000)
         self._clusters().write_parquet(folder / "clusters.parquet")
-        write_arrays(folder / "vectors.safetensors", {"vectors": self.vectors})
+        whole = dict(self.index.state())
+        write_arrays(folder / "vectors.safetensors", {"vectors": whole.pop("vectors")})
+        if self.index.structure is not None:
+            write_arrays(folder / "neighbours.safetensors", whole)
         if self.encoder is not None:
             write_state(folder, self.encoder)
         if self.graph.strength is not None:
@@ -63,14 +66,18 @@ class ReleaseFiles:
         """Rows of Metrics on what was made of texts alone, each beside its baseline."""
         import math
 
-        n = len(self.vectors)
+        n = len(self.index)
         measured = [("neighbour_recall", "exact search", 1.0), ("neighbour_recall", "search used", self.graph.recall)]
+        recall = self.index.recall
+        told = {"metric": "neighbour_recall", "model": f"index {self.index.way()}", "slice": f"{recall.k} nearest"}
+        told |= {"value": recall.value, "low": recall.low, "high": recall.high, "n": recall.queries}
         for each in self.groups:
             measured += [
                 ("silhouette", each.method, each.silhouette),
                 ("silhouette", f"{each.method} shuffled", each.silhouette_shuffled),
             ]
-        return [
+        rows = [told] if self.index.structure is not None else []
+        return rows + [
             {"metric": name, "model": model, "slice": "texts", "value": value, "low": None, "high": None, "n": n}
             for name, model, value in measured
             if math.isfinite(value)

@@ -81,7 +81,7 @@ class AssociationGraph:
         likeness = self.similar if learned is None or learned.wins else replace(self.similar, metric="cosine")
         weights = learned.weights if learned is not None and learned.wins else None
         popularity = np.bincount(past.items, minlength=n)
-        similar = likeness.fit(catalogue.vectors, catalogue.document, run, popularity, weights)
+        similar = likeness.fit(catalogue.vectors, catalogue.document, run, popularity, weights, catalogue.index)
         proof = self.lookahead.fit(dataset, catalogue, (similar.a, similar.b), self.together, run)
         baskets = read_baskets(dataset, n)
         edges = {"bought_together": self.together.fit(baskets, run), "bought_next": self.next.fit(baskets, run)}

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from basketry.associations.behaviour import BoughtTogether
     from basketry.core.protocols import Run, Vectors
     from basketry.data.dataset import Dataset
+    from basketry.vectors.index import VectorIndex
 
     Floats = npt.NDArray[np.float64]
     Flags = npt.NDArray[np.bool_]
@@ -45,7 +46,7 @@ class Catalogue:
     """What is known of products whatever is sold: codes are positions in sorted product ids.
 
     `vectors` float32 [documents, dim]; `document`, `category`, `subcategory`, `text_group` (texts that mean alike) are int32
-    [n], -1 for none.
+    [n], -1 for none. `index` of the vectors, where there is one already.
     """
 
     vectors: Vectors
@@ -53,6 +54,7 @@ class Catalogue:
     category: Codes
     subcategory: Codes
     text_group: Codes
+    index: VectorIndex | None = None
 
     def similarity(self, a: Codes, b: Codes) -> Floats:
         """Cosine of the two texts, NaN where one has none; in blocks, so that a million pairs take 100 MB."""

@@ -36,6 +36,7 @@ class Distil:
     similarity: float = hyperparameter(1.0, "weight of the divergence of likenesses within a batch; at least 0")
     hidden: float = hyperparameter(0.0, "weight of the teacher's token states; at least 0")
     attention: float = hyperparameter(0.0, "weight of the teacher's attention; at least 0")
+    precision: str = hyperparameter("float32", "float32, or bf16: twice as fast on processors with AVX-512 BF16, else slower")
     texts: int = hyperparameter(20_000, "texts to train on at most; at least 40")
 
     def __post_init__(self) -> None:
@@ -49,7 +50,9 @@ class Distil:
 
     def plan(self) -> TrainingPlan:
         """The hyperparameters of the training loop."""
-        return TrainingPlan(learning_rate=self.learning_rate, epochs=self.epochs, batch_size=self.batch_size)
+        return TrainingPlan(
+            learning_rate=self.learning_rate, epochs=self.epochs, batch_size=self.batch_size, precision=self.precision
+        )
 
     def apply(self, state: EncoderState, materials: Materials) -> EncoderState:
         """The state with trained weights, float32."""

@@ -63,7 +63,7 @@ class LowRank:
 
 
 def factors(matrix: Floats, rank: int, second: Doubles | None = None) -> tuple[Floats, Floats]:
-    """left [out, rank] and right [rank, in] whose product is nearest to `matrix` [out, in].
+    """Factors left [out, rank] and right [rank, in] whose product is nearest to `matrix` [out, in].
 
     Nearest in the Frobenius norm (Eckart and Young, 1936), or, given `second` = E[x x'], in E |matrix x - left right x|^2.
     """
@@ -71,8 +71,8 @@ def factors(matrix: Floats, rank: int, second: Doubles | None = None) -> tuple[F
     if second is None:
         left, singular, right = np.linalg.svd(exact, full_matrices=False)
         return _float(left[:, :rank] * singular[:rank]), _float(right[:rank])
-    ridge = _RIDGE * np.trace(second) / len(second)
-    root = np.linalg.cholesky(second + ridge * np.eye(len(second)))
+    values, directions = np.linalg.eigh(second)
+    root = directions * np.sqrt(np.maximum(values, _RIDGE * values[-1]))  # root root' = second, rounding apart
     left = np.linalg.svd(exact @ root, full_matrices=False)[0][:, :rank]
     return _float(left), _float(left.T @ exact)
 

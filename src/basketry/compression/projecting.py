@@ -23,8 +23,8 @@ _PROJECT: Final = "project.weight"
 class Align:
     """Turn the vectors linearly to where the teacher's are.
 
-    The matrix A [dim of teacher, dim] minimises sum |A s - t|^2 + reg n |A - A0|^2 over n texts with vectors s and t, A0 being the
-    identity where the dimensions agree, else 0. It is multiplied into `project.weight`.
+    The matrix A [dim of teacher, dim] minimises sum |A s - t|^2 + reg n |A - A0|^2 over n texts with vectors s and t, A0 being
+    the identity where the dimensions agree, else 0. It is multiplied into `project.weight`.
     """
 
     reg: float = hyperparameter(1e-3, "pull towards leaving things as they are, per text; above 0")

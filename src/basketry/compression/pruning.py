@@ -48,7 +48,7 @@ class Heads:
     """Keep the attention heads that matter most, as many in every layer."""
 
     keep: int = hyperparameter(8, "heads to keep in each layer; at least 1")
-    by: By = hyperparameter("activation", "importance: activation, taylor, l2 or l1")
+    by: str = hyperparameter("activation", "importance: activation, taylor, l2 or l1")
 
     def __post_init__(self) -> None:
         _check("heads", self.keep, self.by)
@@ -71,7 +71,7 @@ class Feed:
     """Keep the neurons of the feed-forward layers that matter most, as many in every layer."""
 
     keep: int = hyperparameter(768, "neurons to keep in each layer; at least 1, best a multiple of 32")
-    by: By = hyperparameter("activation", "importance: activation, taylor, l2 or l1")
+    by: str = hyperparameter("activation", "importance: activation, taylor, l2 or l1")
 
     def __post_init__(self) -> None:
         _check("feed", self.keep, self.by)
@@ -91,7 +91,7 @@ def _check(verb: str, keep: int, by: str) -> None:
         raise RequestError(f"{verb} cannot keep {keep} by {by!r}", f"keep at least 1, by one of {', '.join(get_args(By))}")
 
 
-def _pruned(state: EncoderState, units: Mapping[str, _Units], keep: int, by: By, materials: Materials) -> EncoderState:
+def _pruned(state: EncoderState, units: Mapping[str, _Units], keep: int, by: str, materials: Materials) -> EncoderState:
     arrays: Arrays = unscaled(state.arrays)
     plain = with_arrays(state, dict(arrays))
     factored = [name for name in arrays if name.endswith(".left") and name.startswith("layers.")]
@@ -115,7 +115,7 @@ def importance(
     into: tuple[str, ...],
     out: str,
     width: int,
-    by: By,
+    by: str,
     seen: Inputs | None = None,
     slopes: Floats | None = None,
 ) -> Floats:
@@ -127,11 +127,13 @@ def importance(
         return np.array([np.einsum("oi,ij,oj->", columns[:, at], seen.second[at, at], columns[:, at]) for at in blocks])
     if by == "taylor":
         assert slopes is not None, "taylor importance needs slopes"
-        return slopes.reshape(-1, width).sum(axis=1)
+        total: Floats = slopes.reshape(-1, width).sum(axis=1)
+        return total
     rows = np.concatenate([arrays[f"{name}.weight"].astype(np.float64) for name in into], axis=1)
     whole = np.concatenate([rows, columns.T], axis=1)
-    norm: Floats = np.abs(whole).reshape(-1, width * whole.shape[1]).sum(axis=1)
-    return norm if by == "l1" else np.sqrt((whole**2).reshape(-1, width * whole.shape[1]).sum(axis=1))
+    parts = whole.reshape(-1, width * whole.shape[1])
+    found: Floats = np.abs(parts).sum(axis=1) if by == "l1" else np.linalg.norm(parts, axis=1)
+    return found
 
 
 def _slopes(state: EncoderState, materials: Materials, texts: list[str]) -> dict[str, Floats]:

@@ -28,11 +28,12 @@ class Int8:
     """Matrices as int8, a scale per output channel; word embeddings too, a scale per token.
 
     `static`: inputs are rounded between the lowest and highest value seen on up to 512 sample texts, and products are of whole
-    numbers: about 2.5 times float on a processor with VNNI. `dynamic`: each row of an input is rounded by its own blocks: closer, no
-    faster than float here. `float`: numbers are only stored so. In none of them does a text's vector depend on its neighbours.
+    numbers: about 2.5 times float on a processor with VNNI. `dynamic`: each row of an input is rounded by its own blocks:
+    closer, no faster than float here. `float`: numbers are only stored so. In none of them does a text's vector depend on its
+    neighbours.
     """
 
-    inputs: Inputs = hyperparameter("static", "how inputs are rounded: static, dynamic or float (not at all)")
+    inputs: str = hyperparameter("static", "how inputs are rounded: static, dynamic or float (not at all)")
     bits: int = hyperparameter(8, "8, or 7 for processors whose byte products saturate (x86 without VNNI)")
     keep: str = hyperparameter(_NONE, "layers that stay in float, as 0/5; none")
     words: bool = hyperparameter(True, "the word embeddings too")
@@ -59,7 +60,7 @@ class Int4:
     """Matrices of 4 bits with a scale per block of inputs: an eighth of the bytes; word embeddings as int8."""
 
     block: int = hyperparameter(32, "inputs that share a scale: 16, 32, 64 or 128")
-    inputs: Literal["float", "dynamic"] = hyperparameter("float", "how inputs are rounded: float (not at all) or dynamic")
+    inputs: str = hyperparameter("float", "how inputs are rounded: float (not at all) or dynamic")
     keep: str = hyperparameter(_NONE, "layers that stay in float, as 0/5; none")
 
     def __post_init__(self) -> None:
@@ -69,6 +70,7 @@ class Int4:
 
     def apply(self, state: EncoderState, materials: Materials) -> EncoderState:
         """The state with packed matrices. Matrices whose inputs do not divide by `block`, and factors, become int8."""
+        del materials  # nothing is calibrated
         of_family(state, "int4", "transformer")
         arrays: dict[str, Any] = dict(unscaled(state.arrays))
         for name in _quantised(with_arrays(state, dict(arrays)), self.keep):
@@ -89,6 +91,7 @@ class Float16:
 
     def apply(self, state: EncoderState, materials: Materials) -> EncoderState:
         """The state with its float32 arrays of two dimensions as float16. Scales, ranges and norms stay as they are."""
+        del materials  # nothing is calibrated
         kept = {
             name: array.astype(np.float16) if array.dtype == np.float32 and array.ndim == 2 else array
             for name, array in state.arrays.items()
@@ -101,7 +104,8 @@ def in_whole_numbers(
 ) -> EncoderState:
     """A transformer in float32 with the matrices of its layers, but those of the layers `keep`, as int8.
 
-    `spans` holds the ends of each matrix's input; of a matrix it does not name, rows are rounded as they come; of None, not at all.
+    `spans` holds the ends of each matrix's input; for a matrix it does not name, rows are rounded as they come; without
+    `spans`, inputs are not rounded at all.
     """
     arrays: dict[str, Any] = dict(state.arrays)
     for name in _quantised(state, keep):

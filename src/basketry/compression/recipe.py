@@ -4,13 +4,13 @@
 layers:4+feed:768+distil:epochs=2,hidden=0.5+int8
 ```
 
-Steps are joined by `+`. After a step's name and a colon come its hyperparameters as `name=value`, joined by commas; the first of the
-step's fields may be given by its value alone. What is not named keeps its default.
+Steps are joined by `+`. After a step's name and a colon come its hyperparameters as `name=value`, joined by commas; the first
+of the step's fields may be given by its value alone. What is not named keeps its default.
 """
 
 from __future__ import annotations
 
-from dataclasses import MISSING, Field, dataclass, fields
+from dataclasses import Field, dataclass, fields
 from typing import Any, Final, Self
 
 from basketry.compression.distilling import Distil, Qat
@@ -105,7 +105,7 @@ def _spelt(step: Step) -> str:
     changed = [
         f"{each.name}={_word(getattr(step, each.name))}"
         for each in fields(step)  # type: ignore[arg-type]
-        if each.default is MISSING or getattr(step, each.name) != each.default
+        if getattr(step, each.name) != each.default
     ]
     return name if not changed else f"{name}:{','.join(changed)}"
 

@@ -43,10 +43,10 @@ def search(
 ) -> list[Trial]:
     """Every trial made before `budget` seconds were over, in their order; the one under way is finished.
 
-    First the recipes of `FIRST`; then, for a transformer, recipes drawn by optuna's tree-structured Parzen estimator (Bergstra et al.,
-    2011) with two aims, less loss and less time: how many layers, how many heads and neurons in each, aligned or not (or, with
-    `training`, distilled), the vocabulary trimmed or not, and a form of the numbers. Seeded; only the clock decides how many.
-    Raises EncoderError if optuna is missing and drawn recipes are called for.
+    First the recipes of `FIRST`; then, for a transformer, recipes drawn by optuna's tree-structured Parzen estimator (Bergstra
+    et al., 2011) with two aims, less loss and less time: how many layers, how many heads and neurons in each, aligned or not
+    (or, with `training`, distilled), the vocabulary trimmed or not, and a form of the numbers. Seeded; only the clock decides
+    how many. Raises EncoderError if optuna is missing and drawn recipes are called for.
     """
     begun = time.monotonic()
     tried: dict[str, Trial | None] = {}

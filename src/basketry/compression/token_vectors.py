@@ -36,8 +36,8 @@ _FAR: Final = 1e-20
 class Static:
     """Replace the encoder by token vectors E [V, dim] that are added up.
 
-    First each token is encoded by itself and weighted by a / (a + p), p being its share of the texts' tokens (Arora et al., 2017);
-    that is E0, scaled as a whole. Then E minimises, over the n texts with token counts X and teacher's vectors T,
+    First each token is encoded by itself and weighted by a / (a + p), p being its share of the texts' tokens (Arora et al.,
+    2017); that is E0, scaled as a whole. Then E minimises, over the n texts with token counts X and teacher's vectors T,
 
         | D X E - T |^2 + reg | E - E0 |^2,     D = 1 / sqrt(tokens of the text),
 
@@ -101,7 +101,7 @@ def token_counts(tokens: list[list[int]], size: int) -> csr_array:
 
 
 def fitted(counts: csr_array, aim: Vectors, prior: Floats, reg: float, rounds: int = _ROUNDS) -> Floats:
-    """The E of `Static`: float32 [V, dim], by conjugate gradients on all columns at once; `prior` is scaled to fit best first."""
+    """The E of `Static`: float32 [V, dim], by conjugate gradients on all columns at once; first `prior` is scaled to fit."""
     lengths = np.maximum(np.asarray(counts.sum(axis=1)).ravel(), 1)
     mean = diags_array((1 / np.sqrt(lengths)).astype(np.float32)) @ counts
     mean, turned = mean.tocsr(), mean.T.tocsr()

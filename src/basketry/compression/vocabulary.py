@@ -42,7 +42,7 @@ class Vocab:
             raise RequestError(f"tokens cannot be kept from {self.least} occurrences", "at least 1")
 
     def apply(self, state: EncoderState, materials: Materials) -> EncoderState:
-        """The state with a shorter table of tokens. Raises RequestError for a tokeniser of merges (BPE), which cannot be cut."""
+        """The state with a shorter table of tokens. Raises RequestError for a tokeniser of merges (BPE)."""
         of_family(state, "vocab", "transformer", "static", "ngram")
         texts = materials.sample(len(materials.texts))
         ids = np.fromiter(chain.from_iterable(tokeniser_of(state)(texts)), dtype=np.int64)
@@ -57,7 +57,7 @@ def trimmed(state: EncoderState, used: Iterable[int]) -> EncoderState:
     pieces = _pieces(model)
     special = {entry["content"] for entry in tokeniser.get("added_tokens", ())} | {model.get("unk_token")}
     prefix = model.get("continuing_subword_prefix") or ""
-    known = set(used)
+    known = {*used, *_named(tokeniser.get("post_processor"))}
     kept = [
         number
         for number, piece in sorted(pieces.items())
@@ -88,6 +88,19 @@ def _pieces(model: dict[str, Any]) -> dict[int, str]:
     if isinstance(vocabulary, dict):
         return {number: piece for piece, number in vocabulary.items()}
     return {number: piece for number, (piece, _) in enumerate(vocabulary)}
+
+
+def _named(processor: Any) -> set[int]:
+    """The numbers of the tokens that a post-processor adds."""
+    if isinstance(processor, list):
+        return set().union(*map(_named, processor))
+    if not isinstance(processor, dict):
+        return set()
+    found: set[int] = set()
+    for key, value in processor.items():
+        pair = key in ("cls", "sep") and isinstance(value, list)
+        found |= set(value) if key == "ids" else {value[1]} if pair else _named(value)
+    return found
 
 
 def _renumber(processor: Any, new: dict[int, int]) -> None:

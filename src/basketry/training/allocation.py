@@ -15,7 +15,7 @@ from torch.distributed.tensor import DTensor
 from basketry.core.errors import RequestError
 
 if TYPE_CHECKING:
-    from basketry.training.loop import Objective
+    from basketry.training.course import Objective
 
 
 class Allocating(nn.Module):

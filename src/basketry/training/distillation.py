@@ -7,8 +7,8 @@ With unit vectors s of the student and t of the teacher over a batch, and token 
     hidden       mean over tokens of (1 - cosine of the student's state with the teacher's), layer by mapped layer
     attention    mean over tokens of KL(teacher's looks || student's looks), both averaged over heads, layer by mapped layer
 
-Sources: Hinton et al., Distilling the Knowledge in a Neural Network (2015); Sanh et al., DistilBERT (2019), for cosines of states;
-Jiao et al., TinyBERT (2020), for attention and mapped layers; Tung and Mori, Similarity-Preserving Distillation (2019).
+Sources: Hinton et al., Distilling the Knowledge in a Neural Network (2015); Sanh et al., DistilBERT (2019), for cosines of
+states; Jiao et al., TinyBERT (2020), for attention and mapped layers; Tung and Mori, Similarity-Preserving Distillation (2019).
 """
 
 from __future__ import annotations
@@ -83,7 +83,11 @@ class Distillation:
         return loss
 
     def of_vectors(self, vectors: Tensor, aim: Tensor) -> Tensor:
-        """The part of the loss that looks at vectors alone."""
+        """The part of the loss that looks at vectors alone, in float32: a likeness over a small temperature needs its digits."""
+        with torch.autocast(aim.device.type, enabled=False):
+            return self._of_floats(vectors.float(), aim)
+
+    def _of_floats(self, vectors: Tensor, aim: Tensor) -> Tensor:
         loss = self.weights.vector * (1 - (vectors * aim).sum(-1)).mean()
         if self.weights.similarity and len(aim) > 1:
             away = torch.eye(len(aim), device=aim.device) * _SELF
@@ -105,15 +109,15 @@ class Distillation:
 
 
 def mapped(ours: int, theirs: int) -> list[tuple[int, int]]:
-    """Pairs (state of the student, state of the teacher), counted from 1 for the first layer: evenly spread, the last on the last."""
+    """Pairs (layer of the student, layer of the teacher), counted from 1: evenly spread, the last on the last."""
     return [(layer, max(1, round(layer * theirs / ours))) for layer in range(1, ours + 1)]
 
 
 def aims(teachers: Sequence[EncoderState], texts: Sequence[str], dim: int, run: Run) -> Vectors:
     """float32 [n, dim], unit norm: what the student's vectors should be.
 
-    Of one teacher with vectors of length `dim`, its own. Otherwise the teachers' vectors side by side, whose cosine is the mean of
-    the teachers' cosines, turned onto their `dim` main directions (zeros behind, if they are fewer).
+    Of one teacher with vectors of length `dim`, its own. Otherwise the teachers' vectors side by side, whose cosine is the mean
+    of the teachers' cosines, turned onto their `dim` main directions (zeros behind, if they are fewer).
     """
     parts = [encoder_of(teacher, run).encode(texts) for teacher in teachers]
     if len(parts) == 1 and parts[0].shape[1] == dim:
@@ -144,14 +148,14 @@ def distil(
     """
     if len(texts) < 2 * _HELD_OUT:
         raise RequestError(f"{len(texts)} texts are too few to distil on", f"give at least {2 * _HELD_OUT}, better thousands")
-    inner = None
+    inner: TransformerNetwork | None = None
     if weights.hidden or weights.attention:
         if {each.family for each in (student, teachers[0])} != {"transformer"} or student.files != teachers[0].files:
             raise RequestError(
                 "hidden states are compared token by token, and the teacher reads others", "put vocab after distil"
             )
-        inner = network_of(teachers[0]).eval()
-        assert isinstance(inner, TransformerNetwork)
+        inner = TransformerNetwork(teachers[0])
+        inner.eval()
     network = network_of(student) if module is None else module
     tokens = tokeniser_of(student)(texts)
     with torch.no_grad():

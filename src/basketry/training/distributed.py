@@ -8,6 +8,7 @@ files or print (`core/processes.py`).
 from __future__ import annotations
 
 import copy
+import inspect
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -164,7 +165,11 @@ class Spread:
         else:
             from torch.nn.parallel import DistributedDataParallel
 
-            self._copies = self.called = DistributedDataParallel(plain)
+            # Buffers are equal everywhere and change equally, if at all: sending them each step would be in vain.
+            # torch 2.13 has a new name for it.
+            known = inspect.signature(DistributedDataParallel).parameters
+            sending = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+            self._copies = self.called = DistributedDataParallel(plain, **{sending: False})
 
     def micro(self, last: bool) -> AbstractContextManager[None]:
         """Around one micro-batch: the copies exchange gradients after the last one only."""

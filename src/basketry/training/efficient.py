@@ -26,7 +26,7 @@ from basketry.core.errors import EncoderError, RequestError
 from basketry.training.allocation import Allocating
 
 if TYPE_CHECKING:
-    from basketry.training.loop import Objective
+    from basketry.training.course import Objective
 
 Method = Literal["lora", "adalora", "adapters"]
 METHODS: Final[tuple[Method, ...]] = get_args(Method)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -23,9 +23,9 @@ _DRAWS: Final = 2  # random directions a batch
 
 
 def slopes(state: EncoderState, texts: Sequence[str], run: Run) -> dict[str, npt.NDArray[np.float64]]:
-    """float64 [in] for `layers.I.attention.output` and `layers.I.feed.outer` of a transformer: a figure for each input column c.
+    """float64 [in] for `layers.I.attention.output` and `layers.I.feed.outer` of a transformer: a figure for each input column.
 
-    With v(text) the unit vector, r a random direction with E[r r'] = 1 and x_c the column's values at the text's tokens, it is
+    With v(text) the unit vector, r a random direction with E[r r'] = 1 and x_c a column's values at the text's tokens, it is
     E (sum over tokens of x_c . d(r . v) / d x_c)^2 = E |J_c x_c|^2: the squared first-order change of the vector if the column
     were 0. A loss against the vector itself would not do, its gradient being 0 there. Some 30 short texts a CPU second for
     MiniLM. Source: Molchanov et al., Importance Estimation for Neural Network Pruning (2019).
@@ -52,7 +52,7 @@ def slopes(state: EncoderState, texts: Sequence[str], run: Run) -> dict[str, npt
     return sums
 
 
-def _keep(inputs: dict[str, Tensor], name: str) -> object:
+def _keep(inputs: dict[str, Tensor], name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
     def hook(_: nn.Module, given: tuple[Tensor, ...]) -> None:
         inputs[name] = given[0]
 

@@ -34,7 +34,7 @@ class TrainingPlan:
     accumulate: int = _hyperparameter(1, "micro-batches a step is split into, to save memory; at least 1", "micro-batches")
     patience: int = _hyperparameter(0, "validations without gain before stopping; 0 = never stop early", "validations")
     validate_steps: int = _hyperparameter(0, "validate every so many steps; 0 = after each epoch", "steps")
-    precision: str = _hyperparameter("auto", "auto = bf16 where CUDA is, float32 elsewhere; float32; bf16")
+    precision: str = _hyperparameter("auto", "auto = bf16 on a CUDA device that has it, else float32; float32; bf16")
     checkpoint_steps: int = _hyperparameter(200, "write a checkpoint every so many steps; at least 1", "steps")
     shard: bool = _hyperparameter(False, "under several processes: split the weights (FSDP) instead of copying them (DDP)")
 

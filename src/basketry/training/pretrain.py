@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from basketry.training.tracking import Tracker
 
 _LEAST: Final = 30  # distinct texts: fewer cannot be split three ways
+_MOST: Final = 200  # texts to measure on: masking every token of more takes minutes
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,11 @@ def pretrain(
     folder: Path | None = None,
     tracker: Tracker | None = None,
 ) -> Pretrained:
-    """Train `state` to guess masked tokens of `texts`; equal texts count once, a tenth chooses when to stop, a tenth measures.
+    """Train `state` to guess masked tokens of `texts`.
 
-    A sentence encoder so trained knows the shop's words better and is the worse at telling texts apart until it is trained by
-    contrast again: adapt it afterwards, and compare. `folder` keeps checkpoints of both trainings.
+    Equal texts count once; a tenth chooses when to stop, another tenth (200 at most) measures. A sentence encoder so
+    trained knows the shop's words better and is the worse at telling texts apart until it is trained by contrast again:
+    adapt it afterwards, and compare. `folder` keeps checkpoints of both trainings.
 
     Raises RequestError for fewer than 30 distinct texts, EncoderError for a state that is no transformer or has no mask token.
     """
@@ -68,7 +70,8 @@ def pretrain(
     shuffled = np.random.default_rng([run.seed, 0]).permutation(len(distinct))
     tokens = tokens_of(state, tokeniser_of(state)([distinct[place] for place in shuffled]))
     tenth = len(tokens) // 10
-    measured, chosen_by, learned = tokens[:tenth], tokens[tenth : 2 * tenth], tokens[2 * tenth :]
+    most = min(tenth, _MOST)
+    measured, chosen_by, learned = tokens[:most], tokens[most : most + tenth], tokens[most + tenth :]
 
     def course(network: nn.Module, name: str) -> tuple[TrainedHistory, float]:
         objective = MaskedLanguage(state, share, whole_words, run.seed)

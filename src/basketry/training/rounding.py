@@ -1,7 +1,7 @@
 """Rounding felt in training: layers that compute, forwards, what whole numbers will, and pass gradients as if they did not.
 
-Source: Jacob et al., Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference (2018); Bengio et
-al., Estimating or Propagating Gradients Through Stochastic Neurons (2013), for the straight-through gradient.
+Source: Jacob et al., Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference (2018);
+Bengio et al., Estimating or Propagating Gradients Through Stochastic Neurons (2013), for the straight-through gradient.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class RoundedLinear(nn.Linear):
 
 
 def feel_rounding(network: TransformerNetwork, spans: Mapping[str, tuple[float, float]], bits: int = 8) -> None:
-    """Replace, in place, the layers named in `spans` (`layers.0.feed.inner.weight`) by rounded ones with the same parameters."""
+    """Replace, in place, the layers that `spans` names (`layers.0.feed.inner.weight`) by rounded ones, parameters kept."""
     for name, span in spans.items():
         path, _, last = name.removesuffix(".weight").rpartition(".")
         parent = network.get_submodule(path)

@@ -45,10 +45,12 @@ class TensorBoardTracker:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise EncoderError("tensorboard is not installed", "pip install 'basketry[train]'") from error
-        self._writer = SummaryWriter(str(folder))
+        # Made when the run begins: it opens a file, which the other processes must not.
+        self._open = lambda: SummaryWriter(str(folder))
 
     def begins(self, settings: Mapping[str, Scalar]) -> None:
         """The hyperparameters as a text."""
+        self._writer = self._open()
         lines = "\n".join(f"| {name} | {value} |" for name, value in settings.items())
         self._writer.add_text("plan", f"| name | value |\n| --- | --- |\n{lines}")
 
@@ -78,15 +80,17 @@ class MlflowTracker:
             self._client = MlflowClient(tracking_uri=store)
         except ImportError as error:
             raise EncoderError(f"MLflow or what it needs is missing: {error}", "pip install 'basketry[tracking]'") from error
-        found = self._client.get_experiment_by_name(experiment)
-        number = self._client.create_experiment(experiment) if found is None else found.experiment_id
-        self.run_id: Final[str] = self._client.create_run(number, run_name=name).info.run_id
+        self._experiment, self._name = experiment, name
         self._held: list[Metric] = []
+        self.run_id = ""  # known once the run begins
 
     def begins(self, settings: Mapping[str, Scalar]) -> None:
         """The hyperparameters as parameters of the run."""
         from mlflow.entities import Param
 
+        found = self._client.get_experiment_by_name(self._experiment)
+        number = self._client.create_experiment(self._experiment) if found is None else found.experiment_id
+        self.run_id = self._client.create_run(number, run_name=self._name).info.run_id
         self._client.log_batch(self.run_id, params=[Param(name, str(value)) for name, value in settings.items()])
 
     def measured(self, step: int, values: Mapping[str, float]) -> None:

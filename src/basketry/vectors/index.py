@@ -6,7 +6,7 @@ import dataclasses
 import json
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 import numpy as np
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Ids = npt.NDArray[np.int64]
 
 FEW: Final = 20_000  # allowed vectors up to which a filtered search compares them all
+_BLOCK: Final = 4096  # queries at a time: their candidates are some hundred each
 _DEEPER: Final = 1 / 4  # breadth grows with k to this power beyond the k it was tuned for, as measured
 
 
@@ -86,10 +87,11 @@ class VectorIndex:
         """Length of a vector."""
         return self.vectors.shape[1]
 
-    @property
-    def way(self) -> str:
-        """How it searches: exact, hnsw or ivf."""
-        return self.structure.kind if self.structure else "exact"
+    def way(self, allowed: Allowed | None = None) -> Literal["exact", "hnsw", "ivf"]:
+        """How it searches, among all or those allowed."""
+        if self.structure is None or (allowed is not None and np.count_nonzero(allowed.base) <= FEW):
+            return "exact"
+        return self.structure.kind
 
     def search(self, queries: Vectors, k: int, allowed: Allowed | None = None, threads: int = 1) -> Nearest:
         """The `k` nearest of each query (unit float32 [q, dim]), or all there are where they are fewer.
@@ -170,7 +172,7 @@ class VectorIndex:
             "indexing": dataclasses.asdict(self.indexing),
             "tuning": dataclasses.asdict(self.tuning),
             "recall": dataclasses.asdict(self.recall),
-            "way": self.way,
+            "way": self.way(),
         }
         structure = self.structure.to_bytes() if self.structure else np.empty(0, dtype=np.uint8)
         return {
@@ -199,7 +201,7 @@ class VectorIndex:
             from basketry.vectors.structure import from_bytes
 
             source = np.asarray(state["structure"], dtype=np.uint8)
-            structure = from_bytes(words["way"], source, arrays["vectors"].shape[1])
+            structure = from_bytes(words["way"], source)
         if len(arrays["ids"]) != len(arrays["vectors"]) or (structure and structure.rows != len(arrays["vectors"])):
             raise RequestError(
                 f"{len(arrays['vectors'])} vectors under {len(arrays['ids'])} ids with a structure of "
@@ -224,12 +226,16 @@ class VectorIndex:
         count = len(self.ids) if allowed is None else int(np.count_nonzero(allowed))
         if self.structure is None or (allowed is not None and count <= FEW) or not len(queries):
             return nearest_allowed(self.vectors, queries, k, allowed)
-        keys, wanted = self._approximate(self.structure, queries, k, allowed, threads)
-        short = np.flatnonzero(keys[:, min(wanted, count) - 1] == MISSING)
-        rows, cosine = unpack(keys[:, : min(k, count)])
-        if len(short):
-            rows[short], cosine[short] = nearest_allowed(self.vectors, queries[short], k, allowed)
-        return rows, cosine
+        parts = []
+        for start in range(0, len(queries), _BLOCK):
+            block = queries[start : start + _BLOCK]
+            keys, wanted = self._approximate(self.structure, block, k, allowed, threads)
+            short = np.flatnonzero(keys[:, min(wanted, count) - 1] == MISSING)
+            rows, cosine = unpack(keys[:, : min(k, count)])
+            if len(short):
+                rows[short], cosine[short] = nearest_allowed(self.vectors, block[short], k, allowed)
+            parts.append((rows, cosine))
+        return np.concatenate([rows for rows, _ in parts]), np.concatenate([cosine for _, cosine in parts])
 
     def _approximate(
         self, structure: Structure, queries: Vectors, k: int, allowed: Mask | None, threads: int

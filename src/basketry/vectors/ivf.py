@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _LEARNED: Final = 50  # vectors a cell that its centre is learned from
 _ROUNDS: Final = 10  # of k-means: more changed recall by less than its interval
 _WIDTH: Final = 4  # dimensions that share one code of 4 bits
+_WORDS: Final = 16  # that 4 bits tell apart
 _CODES: Final = 2**16  # vectors that codes are learned from
 _NEARLY_ALL: Final = 0.9  # share allowed above which cells are chosen as if all were
 _SHARE: Final = 1.25  # how the share allowed counts for what is looked at: see `_cells_for`
@@ -35,10 +36,13 @@ _QUERIES: Final = 1024  # whose cells are ordered at a time
 
 @dataclass(frozen=True, eq=False)
 class Ivf:
-    """A faiss index of vectors of `dim` dimensions, zeros put behind where 4 does not divide them."""
+    """A faiss index, which puts zeros behind vectors whose dimensions 4 does not divide.
+
+    `source`: the mapped bytes that its centres stay in, where it was read from a file.
+    """
 
     index: Any
-    dim: int
+    source: npt.NDArray[np.uint8] | None = None
 
     @classmethod
     def empty(cls, vectors: Vectors, rows: Rows, cells: int, run: Run) -> Self:
@@ -56,8 +60,9 @@ class Ivf:
             clustering.seed, clustering.niter, clustering.min_points_per_centroid = run.seed % 2**31, _ROUNDS, 1
         index.cp.max_points_per_centroid = _LEARNED
         with faiss_threads(run.threads), span("learn cells", total=1, unit="steps"):
-            index.train(_padded(evenly(vectors, rows, max(_LEARNED * cells, _CODES)), whole))
-        return cls(index, dim)
+            sample = _padded(evenly(vectors, rows, max(_LEARNED * cells, _CODES)), whole)
+            index.train(np.resize(sample, (max(len(sample), _WORDS), whole)))  # repeated, where they are fewer than words
+        return cls(index)
 
     @property
     def kind(self) -> Kind:

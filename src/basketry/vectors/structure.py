@@ -69,17 +69,17 @@ def built(kind: Kind, vectors: Vectors, rows: Rows, links: int, cells: int, run:
     return made
 
 
-def from_bytes(kind: Kind, source: npt.NDArray[np.uint8], dim: int) -> Structure:
+def from_bytes(kind: Kind, source: npt.NDArray[np.uint8]) -> Structure:
     """Back from its bytes, whose checksum must have been proved: faiss believes what it reads.
 
-    Of a graph in a mapped file nothing is copied: pages are read as they are touched. Cells are copied, being small.
+    A graph in a mapped file is not copied: pages are read as they are touched. Of cells only the centres stay in the file.
     """
     from basketry.vectors.hnsw import Hnsw
     from basketry.vectors.ivf import Ivf
 
     reader = faiss.ZeroCopyIOReader(faiss.swig_ptr(source), source.nbytes)
     index = faiss.read_index(reader, faiss.IO_FLAG_MMAP_IFC)
-    return Hnsw(index, source) if kind == "hnsw" else Ivf(index, dim)
+    return Hnsw(index, source) if kind == "hnsw" else Ivf(index, source)
 
 
 def selecting(allowed: Mask | None) -> Any:

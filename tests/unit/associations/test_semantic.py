@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from basketry.associations.semantic import Similar, SimilarPairs, nearest
+from basketry.associations.semantic import Similar, SimilarPairs
 from basketry.core.errors import RequestError
 from basketry.core.protocols import Run
 
@@ -166,15 +166,6 @@ def test_it_comes_back_from_its_arrays() -> None:
     pairs = Similar(k=2).fit(PLANE, np.arange(4, dtype=np.int32), RUN)
     again = SimilarPairs.from_state(pairs.state())
     assert (_edges(again), again.recall) == (_edges(pairs), pairs.recall)
-
-
-def test_nearest_rows_of_a_query() -> None:
-    rows, cosine = nearest(PLANE, np.array([[0.8, 0.6], [0, -1]], dtype=np.float32), k=3)
-    assert rows.tolist() == [[1, 0, 2], [0, 3, 1]]
-    assert np.allclose(cosine, [[0.96, 0.8, 0.6], [0, 0, -0.8]], atol=1e-5)
-    assert nearest(PLANE, PLANE[:1], k=99)[0].shape == (1, 4)
-    assert nearest(PLANE, PLANE[:0], k=2)[0].shape == (0, 2)
-    assert nearest(PLANE[:0], PLANE, k=2)[0].shape == (4, 0)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The file sp.model: its pieces read, cut down, or turned into a tokenizer.json that the `tokenizers` library runs.
 
-The file is a protocol buffer of the older SentencePiece layout: field 1, repeated, a piece (1 text, 2 score as float32, 3 kind);
+The file is a protocol buffer of the older SentencePiece layout: field 1, repeated, a piece (1 text, 2 score, 3 kind);
 field 3 the trainer's settings, whose field 2 is the compiled table of normalisation. Everything else is kept byte for byte.
 
 Source: Kudo and Richardson, SentencePiece (2018); Kudo, Subword Regularization (2018), for the unigram model.

@@ -130,14 +130,15 @@ def plain(arrays: Arrays, name: str) -> Floats:
 
 def unpacked(arrays: Arrays, name: str) -> Floats:
     """The 4-bit matrix called `name` as float32 [out, in]."""
-    packed, scale = arrays[f"{name}.packed"], np.asarray(arrays[f"{name}.scale"], dtype=np.float32)
+    packed = np.asarray(arrays[f"{name}.packed"], dtype=np.uint8)
+    scale = np.asarray(arrays[f"{name}.scale"], dtype=np.float32)
     numbers = np.stack([packed & 15, packed >> 4], axis=-1).astype(np.float32) - 8
     whole: Floats = (numbers.reshape(*scale.shape, -1) * scale[:, :, None]).reshape(len(packed), -1)
     return whole
 
 
 def matrices(arrays: Arrays) -> tuple[str, ...]:
-    """Every matrix a row of numbers is multiplied by: `X.weight`, `X.left` or `X.right`, in sorted order; 4 bits count as weight."""
+    """Every matrix a row of numbers is multiplied by: `X.weight`, `X.left` or `X.right`, sorted; 4 bits count as weight."""
     named = (name.replace(".packed", ".weight") for name in arrays if name.endswith((".weight", ".packed", ".left", ".right")))
     return tuple(sorted(named))
 

@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 
 from basketry.core.errors import RequestError
 from basketry.core.protocols import Run
+from basketry.evaluation.retrieval import same_group
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     Doubles = npt.NDArray[np.float64]
 
 FEWEST: Final = 50  # pairs to learn from, and texts to judge by on either side
-_WIDEST: Final = 64  # texts of one group paired with each other; more of it are left out, a group grows with the square
+_WIDEST: Final = 64  # texts of a group that are all paired with each other: pairs grow with the square
+_DRAWN: Final = 8  # partners of each text in a larger one
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +39,10 @@ class Pairs:
 
     @classmethod
     def of_groups(cls, texts: Sequence[str], groups: Sequence[object], run: Run) -> Self:
-        """All texts of one group go together. A text of two groups counts to the first; of a group at most 64 texts, drawn."""
+        """All texts of one group go together. A text of two groups counts to the first.
+
+        In a group of more than 64 texts each is paired with 16 others, drawn by `run.seed`.
+        """
         if len(texts) != len(groups):
             raise RequestError(f"{len(texts)} texts and {len(groups)} groups", "give one group for each text")
         first: dict[str, object] = {}
@@ -49,9 +54,12 @@ class Pairs:
         members = np.split(np.argsort(keys, kind="stable"), np.cumsum(np.bincount(keys))[:-1]) if len(keys) else []
         found = []
         for group in members:
-            drawn = group if len(group) <= _WIDEST else np.sort(random.choice(group, _WIDEST, replace=False))
-            one, two = np.triu_indices(len(drawn), 1)
-            found.append(np.stack([drawn[one], drawn[two]], axis=1))
+            if len(group) <= _WIDEST:
+                one, two = np.triu_indices(len(group), 1)
+                found.append(np.stack([group[one], group[two]], axis=1))
+            else:
+                ring = random.permutation(group)
+                found += [np.stack([ring, np.roll(ring, shift + 1)], axis=1) for shift in range(_DRAWN)]
         rows = np.concatenate(found) if found else np.empty((0, 2), dtype=np.int64)
         return cls(distinct, rows, np.ones(len(rows)), keys)
 
@@ -134,7 +142,8 @@ def _held_out(pairs: Pairs, asked: npt.NDArray[np.bool_], unseen: npt.NDArray[np
     table = pairs.partners()
     touched = asked[pairs.rows].any(axis=1) & ~unseen[pairs.rows].any(axis=1)
     places = np.unique(pairs.rows[touched])
-    relevant = csr_array(table[places][:, places] > 0)
+    alike = csr_array(table[places][:, places] > 0)
+    relevant = csr_array(alike + same_group(pairs.keys[places]))
     queries = np.flatnonzero(asked[places] & (np.diff(relevant.indptr) > 0)).astype(np.int64)
     texts = tuple(pairs.texts[place] for place in places)
     return HeldOut(texts, queries, csr_array(relevant[queries]), pairs.keys[places[queries]])

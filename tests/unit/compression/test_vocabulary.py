@@ -1,0 +1,71 @@
+"""Fewer tokens: texts made of kept ones are as before, and other texts can still be read."""
+
+import numpy as np
+import pytest
+
+import transformer_worlds
+from basketry.compression.step import Materials
+from basketry.compression.token_vectors import Static
+from basketry.compression.vocabulary import Vocab
+from basketry.core.errors import RequestError
+from basketry.core.protocols import Run
+from basketry.encoders.models import encoder_of, load_state, tokeniser_of
+from basketry.testing.encoders import DOCUMENTS, check_encoder
+
+pytest.importorskip("tokenizers", reason="needs the extra onnx")
+SHOP = ("whole milk 1 l", "bread", "dog food 15 kg")
+
+
+def test_a_transformer_reads_kept_words_as_before_and_spells_the_others():
+    pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+    state = transformer_worlds.transformer()
+    made = Vocab().apply(state, Materials(SHOP, (state,), Run(threads=1)))
+    assert len(made.arrays["embeddings.word"]) < len(state.arrays["embeddings.word"])
+    before, after = encoder_of(state, Run(threads=1)), encoder_of(made, Run(threads=1))
+    texts = [*SHOP, "milk bread", "food food 1"]
+    assert np.abs(before.encode(texts) - after.encode(texts)).max() < 1e-6
+    check_encoder(after)
+    assert len(tokeniser_of(made)(["tomatoes"])[0]) == 2 + len("tomatoes")  # letters, between [CLS] and [SEP]
+
+
+def test_a_word_that_is_rare_is_spelt():
+    state = transformer_worlds.transformer()
+    made = Vocab(least=2).apply(state, Materials(("bread milk", "bread food"), (state,), Run(threads=1)))
+    read = tokeniser_of(made)(["bread", "milk"])
+    assert [len(one) for one in read] == [3, 2 + len("milk")]
+
+
+def test_the_default_encoder_keeps_its_vectors_on_a_quarter_of_the_bytes():
+    state = load_state("universal")
+    texts = [*SHOP, "牛奶", "新鲜全脂牛奶 1升"]
+    made = Vocab().apply(state, Materials(texts, (state,), Run(threads=1)))
+    assert made.bytes < state.bytes / 4
+    before, after = encoder_of(state, Run(threads=1)), encoder_of(made, Run(threads=1))
+    assert np.abs(before.encode(texts) - after.encode(texts)).max() < 1e-6
+    other = ["crème fraîche 30%", "unheard-of gizmo"]
+    cosine = (before.encode(other) * after.encode(other)).sum(1)
+    assert (cosine > 0.2).all(), "words that fell to pieces still point somewhere near"
+
+
+def test_static_vectors_are_trimmed_with_their_tokeniser():
+    pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+    state = transformer_worlds.transformer()
+    materials = Materials(DOCUMENTS, (state,), Run(threads=1))
+    static = Static().apply(state, materials)
+    made = Vocab().apply(static, Materials(SHOP, (state,), Run(threads=1)))
+    before, after = encoder_of(static, Run()), encoder_of(made, Run())
+    assert len(made.arrays["vectors"]) < len(static.arrays["vectors"])
+    assert np.abs(before.encode(SHOP) - after.encode(SHOP)).max() < 1e-6
+
+
+def test_merges_are_refused():
+    state = transformer_worlds.transformer()
+    import json
+    from dataclasses import replace
+
+    tokeniser = json.loads(state.files["tokenizer.json"])
+    tokeniser["model"] = {"type": "BPE", "vocab": tokeniser["model"]["vocab"], "merges": [["a", "b"]], "unk_token": "[UNK]"}
+    tokeniser["model"]["vocab"]["ab"] = len(tokeniser["model"]["vocab"])
+    merged = replace(state, files={"tokenizer.json": json.dumps(tokeniser).encode()})
+    with pytest.raises(RequestError, match="merges"):
+        Vocab().apply(merged, Materials(SHOP, (state,), Run()))
