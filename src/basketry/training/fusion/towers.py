@@ -53,10 +53,12 @@ class Towers(nn.Module):
 
     def arrays(self) -> Arrays:
         """`map.NAME` [dim, dim_m] and, with gates, `gate.hidden.weight`, `.bias`, `gate.out.weight`, `.bias`."""
-        found = {f"map.{name}": layer.weight for name, layer in self.maps.items()}
-        if self.gate is not None:
-            found |= {f"gate.{name}": weight for name, weight in self.gate.named_parameters()}
-        return {name: np.array(weight.detach().cpu().numpy(), dtype=np.float32) for name, weight in found.items()}
+        found = {}
+        for name, weight in self.named_parameters():
+            part, _, rest = name.partition(".")
+            short = f"map.{rest.removesuffix('.weight')}" if part == "maps" else name
+            found[short] = np.array(weight.detach().cpu().numpy(), dtype=np.float32)
+        return found
 
 
 class Gate(nn.Module):
