@@ -101,7 +101,7 @@ class BehaviourVectors:
         norms = np.linalg.norm(scaled, axis=1)
         there = norms > _NOTHING
         vectors[named[there], : scaled.shape[1]] = scaled[there] / norms[there, None]
-        return Behaviour(vectors, vectors.any(axis=1), a, b, weight)
+        return Behaviour(vectors, np.asarray(vectors.any(axis=1)), a, b, weight)
 
 
 def _scaled_eigenvectors(matrix: csr_array, dim: int) -> Floats:
@@ -114,7 +114,7 @@ def _scaled_eigenvectors(matrix: csr_array, dim: int) -> Floats:
     else:
         from scipy.sparse.linalg import eigsh
 
-        values, columns = eigsh(matrix, k=dim, which="LA", v0=np.full(n, n**-0.5))
+        values, columns = eigsh(matrix, k=dim, which="LA", v0=np.random.default_rng(0).normal(size=n))
     best = np.argsort(-values, kind="stable")[:dim]
     values, columns = values[best], columns[:, best]
     sign = np.sign(columns[np.abs(columns).argmax(axis=0), np.arange(columns.shape[1])])

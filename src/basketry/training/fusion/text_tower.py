@@ -68,7 +68,7 @@ class TextTower:
             raise EncoderError(f"a text tower needs package {error.name}", "pip install 'basketry[train]'") from error
         legible = np.array([readable(text) for text in texts], dtype=np.bool_)
         rows = np.flatnonzero(legible & behaviour.known & (np.diff(partners.indptr) > 0)).astype(np.int64)
-        read = [texts[row] for row in rows]
+        read = [texts[row] for row in rows.tolist()]
         begun = self._begun(state, read, behaviour.vectors[rows], run)
         tokens = tokeniser_of(begun)(read)
         module = network_of(self._with_tokens(begun, tokens))
