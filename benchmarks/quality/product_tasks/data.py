@@ -132,7 +132,7 @@ def er(folder: Path, name: str) -> dict[str, Compared]:
 
 
 def _compared(file: Path) -> Compared:
-    rows = [line.split("\t") for line in gzip.decompress(file.read_bytes()).decode("utf-8").splitlines()]
+    rows = [line.split("\t") for line in gzip.decompress(file.read_bytes()).decode("utf-8").split("\n") if line]
     sides = [[_fields(row[side]) for row in rows] for side in (0, 1)]
     one, two = ([" ".join(each[key] for key in FIELDS if each.get(key)) or "?" for each in side] for side in sides)
     price = np.array([_ratio(a.get("price", ""), b.get("price", "")) for a, b in zip(*sides, strict=True)])
