@@ -36,7 +36,6 @@ from basketry.encoders.models import encoder_of, load_state
 from basketry.encoders.state import EncoderState
 from basketry.evaluation.bootstrap import Interval, Resampled
 from basketry.training.adaptation.contrastive import ContrastiveAdapter
-from basketry.training.adaptation.linear import with_projection
 from basketry.training.adaptation.pairs import Pairs, split
 from basketry.training.fusion.foretelling import Foretelling
 from basketry.training.fusion.modality import Modality, unit
@@ -185,8 +184,7 @@ def rows(asked: World) -> tuple[list[Row], list[str]]:
 
     def linear(name: str) -> np.ndarray:
         content = Modality(bases[name], bases[name].any(axis=1))
-        matrix = Foretelling().fit(content, full).weight
-        return encoded(with_projection(load_state(name), matrix), asked.texts)
+        return Foretelling().fit(content, full).apply(content).vectors  # what the encoder with `project.weight` gives
 
     def fused(vectors: np.ndarray) -> np.ndarray:
         fusion = ColdFusion(behaviour=BehaviourVectors(min_customers=asked.setting.learn_floor))

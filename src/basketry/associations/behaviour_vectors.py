@@ -79,7 +79,7 @@ class BehaviourVectors:
     are those of `BoughtTogether`, its floor and its privacy rule among them. 3,000 products and 30,000 edges cost 3 s of CPU.
     """
 
-    dim: int = field(default=256, metadata={"help": "length of a vector; at least 1"})
+    dim: int = field(default=512, metadata={"help": "length of a vector; at least 1"})
     min_customers: int = field(default=20, metadata={"help": "distinct customers behind an edge", "unit": "customers"})
 
     def __post_init__(self) -> None:

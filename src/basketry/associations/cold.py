@@ -132,13 +132,15 @@ class ColdFusion:
             for name in names:
                 fusers[name] = self._shared(name, trial.modalities, trial.edges, run)
                 progress.advance()
-            fused = {TEXT: contents[TEXT].shown} | {name: each.fuse(trial.modalities) for name, each in fusers.items()}
-            tried = {name: trial.choose.recall(vectors) for name, vectors in fused.items()}
-            best = max(fusers, key=lambda name: tried[name])
-            ours, plain = (trial.judge.measure(trial.judge.nearest(fused[name]), run.seed) for name in (best, TEXT))
-            gain = ours.gain_over(plain, MEASURE)
-            proof = Proof(tried, best, gain, ours.ratio_to(plain, MEASURE), len(trial.judge.cold))
-            model = ColdModel(fused[TEXT], proof, None)
+            plain = contents[TEXT].shown
+            tried = {name: trial.choose.recall(each.fuse(trial.modalities)) for name, each in fusers.items()}
+            best = max(tried, key=lambda name: tried[name])
+            tried = {TEXT: trial.choose.recall(plain), **tried}
+            fused = fusers[best].fuse(trial.modalities)
+            ours, theirs = (trial.judge.measure(trial.judge.nearest(each), run.seed) for each in (fused, plain))
+            gain = ours.gain_over(theirs, MEASURE)
+            proof = Proof(tried, best, gain, ours.ratio_to(theirs, MEASURE), len(trial.judge.cold))
+            model = ColdModel(plain, proof, None)
             if proof.wins:
                 model = self._again(proof, late, baskets, contents, run)
             progress.advance()
