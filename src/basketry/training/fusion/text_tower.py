@@ -37,8 +37,8 @@ class TextTower:
     The result is an encoder like any other: `project.weight` leads into the space of behaviour, and texts are compared with
     texts. There is no early stopping: epochs were chosen once, on products kept out of a shop's earlier months. Instead
     `members` networks that began alike and saw the texts in different orders are averaged, weight by weight, which finds as
-    much as their ensemble at the price of one (Wortsman et al., Model soups, ICML 2022). An n-gram network of the default's size
-    takes about 2 ms of one core a text and epoch: three members of 1,600 products and 8 epochs, 75 s.
+    much as their ensemble at the price of one (Wortsman et al., Model soups, ICML 2022). An n-gram network of the
+    default's size takes 2 ms of one core a text and epoch: three members of 1,600 products and 8 epochs, 75 s.
     """
 
     learning_rate: float = field(default=0.0, metadata={"help": "highest; 0: 5e-4 (ngram), 1e-4 (transformer), 1e-2 (static)"})
