@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from basketry.compression.step import Materials
     from basketry.encoders.state import EncoderState
 
-LEAST_TEXTS: Final = 20
+LEAST_TEXTS: Final = 10
 _MODELS: Final = "universal, minilm, model:NAME of this shop or model:FOLDER, or sentence:FOLDER."
 
 

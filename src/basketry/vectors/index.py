@@ -85,7 +85,7 @@ class VectorIndex:
     @property
     def dim(self) -> int:
         """Length of a vector."""
-        return self.vectors.shape[1]
+        return int(self.vectors.shape[1])
 
     def way(self, allowed: Allowed | None = None) -> Literal["exact", "hnsw", "ivf"]:
         """How it searches, among all or those allowed."""
@@ -109,7 +109,7 @@ class VectorIndex:
         base = None if allowed is None and not len(self.gone) else live.base
         rows, cosine = self._base(queries, k, base, threads)
         ids = self.ids[rows]
-        if live.fresh.any():
+        if len(self.fresh_ids) and live.fresh.any():
             extra, near = nearest_allowed(self.fresh, queries, k, live.fresh)
             ids = np.concatenate([ids, self.fresh_ids[extra]], axis=1)
             cosine = np.concatenate([cosine, near], axis=1)
@@ -235,6 +235,8 @@ class VectorIndex:
             if len(short):
                 rows[short], cosine[short] = nearest_allowed(self.vectors, block[short], k, allowed)
             parts.append((rows, cosine))
+        if len(parts) == 1:
+            return parts[0]
         return np.concatenate([rows for rows, _ in parts]), np.concatenate([cosine for _, cosine in parts])
 
     def _approximate(

@@ -1,4 +1,4 @@
-"""Cells of short codes: vectors by their nearest of some thousand centres, and in each cell what is left of them in 4 bits a code.
+"""Cells of short codes: vectors by their nearest of some thousand centres, and what is left of each in codes of 4 bits.
 
 Inverted lists with product codes of residuals (Jégou, Douze and Schmid, 2011), scanned in registers (André, Kermarrec and Le
 Scouarnec, 2015).
@@ -53,9 +53,7 @@ class Ivf:
         n, dim = len(rows), vectors.shape[1]
         cells = min(cells or max(1, min(2 ** int(math.log2(4 * math.sqrt(n))), n // 40)), n)
         whole = -(-dim // _WIDTH) * _WIDTH
-        index = faiss.IndexIVFPQFastScan(
-            faiss.IndexFlatIP(whole), whole, cells, whole // _WIDTH, 4, faiss.METRIC_INNER_PRODUCT
-        )
+        index = faiss.IndexIVFPQFastScan(faiss.IndexFlatIP(whole), whole, cells, whole // _WIDTH, 4, faiss.METRIC_INNER_PRODUCT)
         for clustering in (index.cp, index.pq.cp):
             clustering.seed, clustering.niter, clustering.min_points_per_centroid = run.seed % 2**31, _ROUNDS, 1
         index.cp.max_points_per_centroid = _LEARNED

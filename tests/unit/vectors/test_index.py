@@ -193,7 +193,9 @@ def test_it_comes_back_from_its_arrays(index, many) -> None:
     assert np.array_equal(back.search(queries, 10).ids, changed.search(queries, 10).ids)
     assert (back.indexing, back.recall, back.tuning) == (changed.indexing, changed.recall, changed.tuning)
     allowed = np.arange(0, 24_000)
-    assert np.array_equal(back.search(queries, 5, back.only(allowed)).ids, changed.search(queries, 5, changed.only(allowed)).ids)
+    assert np.array_equal(
+        back.search(queries, 5, back.only(allowed)).ids, changed.search(queries, 5, changed.only(allowed)).ids
+    )
     fewer = dict(changed.state()) | {"vectors": many[:24_000], "ids": np.arange(24_000)}
     with pytest.raises(RequestError, match="24000 vectors under 24000 ids with a structure of 25000"):
         VectorIndex.from_state(fewer)

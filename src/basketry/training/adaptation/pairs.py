@@ -76,7 +76,7 @@ class Pairs:
             raise RequestError("a weight of a pair is not a positive number", "leave such pairs out")
         apart = rows[:, 0] != rows[:, 1]
         distinct, inverse = np.unique(rows[apart], axis=0, return_inverse=True)
-        summed = np.bincount(inverse.ravel(), told[apart], len(distinct))
+        summed = np.bincount(inverse.ravel(), told[apart], len(distinct)).astype(np.float64)
         return cls(tuple(number), distinct, summed, np.arange(len(number), dtype=np.int64))
 
     def partners(self) -> csr_array:
