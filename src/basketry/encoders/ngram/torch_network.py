@@ -78,7 +78,7 @@ class NgramModule(nn.Module):
         if LEARNED[0] in arrays:
             self._tokens = np.asarray(arrays[LEARNED[0]], dtype=np.int64)
             known = _tensor(arrays[LEARNED[1]]) / _STRIDE
-            self.learned = nn.Embedding(*known.shape, device="meta")
+            self.learned = nn.Embedding(len(known), known.shape[1], device="meta")
             self.learned.weight = nn.Parameter(known)
             row = np.full(embeddings.shape[0] * embeddings.shape[1], -1, dtype=np.int64)
             row[self._tokens] = np.arange(len(self._tokens))
