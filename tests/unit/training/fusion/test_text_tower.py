@@ -44,7 +44,7 @@ def test_cold_texts_find_their_group():
     base = transformer_worlds.transformer()
     known = Modality(encoder_of(base, RUN).encode(texts), np.ones(len(texts), bool))
     ridge = with_projection(base, Foretelling().fit(known, behaviour).weight)
-    tower = TextTower(learning_rate=1e-2, epochs=12).fit(base, texts, behaviour, partners, RUN)
+    tower = TextTower(learning_rate=1e-2, epochs=12, members=2).fit(base, texts, behaviour, partners, RUN)
     shares = [found(state, texts, group, behaviour.known) for state in (base, ridge, tower)]
     assert max(shares[:2]) < 0.1 < 0.2 < shares[2]  # one in sixty by chance
     assert encoder_of(tower, RUN).dim == 24
@@ -64,7 +64,7 @@ def test_texts_that_say_nothing_are_left_out_and_none_at_all_is_refused():
     texts, _, behaviour, partners = world()
     base = transformer_worlds.transformer()
     blank = [text if place % 3 else "" for place, text in enumerate(texts)]
-    TextTower(epochs=1).fit(base, blank, behaviour, partners, RUN)
+    TextTower(epochs=1, members=1).fit(base, blank, behaviour, partners, RUN)
     with pytest.raises(RequestError, match="no product has text"):
         TextTower(epochs=1).fit(base, [""] * len(texts), behaviour, partners, RUN)
     with pytest.raises(RequestError, match="cannot be"):
