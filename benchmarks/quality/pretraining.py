@@ -37,8 +37,8 @@ HEAD = """# Masked-language training, and training few weights
 
 Titles that sellers wrote (shopee_matching, English and Indonesian), searched for the others of the same product. Products
 are split in two: {learned} titles may be trained on, {searched} others are searched. MiniLM reads {tokens} tokens. Contrast
-is one pass over {pairs} pairs; few weights are of rank 8. Intervals are 95%, products resampled. `python
-benchmarks/quality/pretraining.py` writes this page.
+is one pass over {pairs} pairs; few weights are of rank 8. Intervals are 95%, products resampled.
+`python benchmarks/quality/pretraining.py` writes this page.
 """
 FOOT = """
 Masked-language training saw {titles} titles {epochs} times. Pseudo-perplexity on titles held out, lower is better: guessing by
