@@ -19,6 +19,7 @@ from basketry.app.operations import OPERATIONS, Operation
 from basketry.associations.mining import interest
 from basketry.associations.mining.context import IN_CONTEXT
 from basketry.associations.mining.sources import SOURCES
+from basketry.compression import recipe as recipes
 from basketry.core import tables
 from basketry.core.errors import BasketryError
 from basketry.data.adapters import ADAPTERS
@@ -127,6 +128,20 @@ def subclasses(kind: type[BasketryError]) -> Iterator[type[BasketryError]]:
     for below in kind.__subclasses__():
         yield below
         yield from subclasses(below)
+
+
+def recipes_page() -> Iterator[str]:
+    """Every step of a recipe: what it does and its hyperparameters."""
+    yield "# Recipes of compression"
+    yield words(recipes)
+    yield "Used by [`basketry compress`](commands.md#compress): see [compress an encoder](../how-to/compress-an-encoder.md)."
+    for name, step in recipes.STEPS.items():
+        yield f"## {name}"
+        yield words(step)
+        fields = dataclasses.fields(step)  # type: ignore[arg-type]
+        if fields:
+            lines = [row(f"`{each.name}`", f"`{each.default}`", each.metadata["help"]) for each in fields]
+            yield "\n".join([*head("Hyperparameter", "Default", "Meaning"), *lines])
 
 
 def errors_page() -> Iterator[str]:
@@ -267,6 +282,7 @@ PAGES: Final[dict[str, Callable[[], Iterator[str]]]] = {
     "measures.md": measures_page,
     "shop-toml.md": shop_page,
     "weights.md": weights_page,
+    "recipes.md": recipes_page,
 }
 
 

@@ -269,7 +269,7 @@ def main() -> None:
     speed, other = timed(ways, titles, rounds), timed(ways, short, rounds)
     judged = quality(ways, task)
     table = [
-        "| Encoder | times the unit, titles | times the unit, grocery texts | MB | R@1 | of the unit's [95%] | nearest 10 shared "
+        "| Encoder | times the unit, titles | grocery texts | MB | R@1 | of the unit's [95%] | nearest 10 shared "
         "| one title, CPU ms | one short text, CPU ms | start, CPU s |",
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
@@ -284,9 +284,10 @@ def main() -> None:
         "# Speed: text encoders",
         "",
         f"`python benchmarks/speed/encoders.py FOLDER` wrote this page: {rounds} interleaved rounds, one thread, user + system",
-        f"CPU time, tokeniser included. The unit encodes {speed[UNIT]:.0f} titles and {other[UNIT]:.0f} grocery texts a CPU second.",
-        f"R@1: whether the nearest other title is of the same product, over {len(task.texts):,} titles of {TEST_GROUPS:,} groups",
-        "that no recipe has seen; intervals resample groups. Recipes: [compress an encoder](../how-to/compress-an-encoder.md).",
+        f"CPU time, tokeniser included. The unit encodes {speed[UNIT]:.0f} titles or {other[UNIT]:.0f} grocery texts a second.",
+        f"R@1: whether the nearest other title is of the same product, over {len(task.texts):,} titles of {TEST_GROUPS:,}",
+        "groups that no recipe has seen; intervals resample groups.",
+        "How to make one: [compress an encoder](../how-to/compress-an-encoder.md).",
         "",
         *table,
         "",

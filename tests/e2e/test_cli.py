@@ -18,6 +18,7 @@ import transformer_worlds
 import worlds
 from basketry.app.adapt import AdaptRequest, adapt
 from basketry.app.adapt_pairs import shop_pairs
+from basketry.app.compress import CompressRequest, compress
 from basketry.app.shop import Shop
 from basketry.core.errors import DataError, RequestError, SourceColumns, SourceMissing
 from basketry.core.protocols import Run
@@ -662,3 +663,43 @@ def test_categories_are_mined_with_products(shop, tmp_path):
     assert "use --levels for a shop" in run("mine", tmp_path / "a.dat", "--levels", "category", shop=tmp_path, status=2)
     (tmp_path / "loop.csv").write_text("item,parent\n1,2\n2,1\n")
     assert "above itself" in run("mine", tmp_path / "a.dat", "--taxonomy", tmp_path / "loop.csv", shop=tmp_path, status=4)
+
+
+def test_compress_publishes_within_the_allowed_loss_and_refuses_past_it(shop, tmp_path):
+    pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+    Shop.open(shop).models.publish("large", lambda folder: write_state(folder, transformer_worlds.transformer()))
+    texts, labels = adaptation_worlds.letters(40, 4)
+    pl.DataFrame({"text": texts, "group": labels}).write_csv(tmp_path / "titles.csv")
+    given = ("--base", "model:large", "--texts", tmp_path / "titles.csv")
+    refused = run(
+        "compress", *given, "--recipe", "layers:1+int4", "--name", "small", "--max-loss", "0.001", shop=shop, status=2
+    )
+    assert "not published" in refused and "of the neighbours" in refused and "--max-loss" in refused
+    assert "small" not in Shop.open(shop).models.published()
+    told = asked("compress", *given, "--recipe", "vocab+float16", "--name", "small", "--max-loss", "0.05", shop=shop)
+    assert told["model"] == "model:small" and told["loss"] <= 0.05
+    figures = {row["figure"]: row for row in told["figures"]}
+    assert figures["bytes"]["after"] < figures["bytes"]["before"] and figures["CPU s to start"]["after"] > 0
+    steps = asked("models", "small", shop=shop)["models"]
+    assert [step["verb"] for step in steps] == ["draw", "compress"]
+    facts = json.loads(steps[-1]["facts"])
+    assert facts["recipe"] == "vocab+float16" and facts["after"]["agreement"] >= 0.95 and facts["before"]["bytes"]
+    labelled = (*given, "--task", tmp_path / "titles.csv")
+    told = asked("compress", *labelled, "--recipe", "float16", shop=shop)
+    assert told["loss"] == pytest.approx(0, abs=0.02) and "give it a --name" in told["notes"][0]
+    assert "task: nearest in the group" in {row["figure"] for row in told["figures"]}
+    told = asked("compress", *given, "--search", "0.001", "--chart", tmp_path / "f.svg", shop=shop)
+    assert [row["recipe"] for row in told["frontier"]] == ["int8"] and (tmp_path / "f.svg").read_text().startswith("<svg")
+    known = {"base": "model:large", "texts": str(tmp_path / "titles.csv")}
+    for asked_for, words in (
+        ({"recipe": "shrink"}, "no step is called 'shrink'"),
+        ({}, "neither or both"),
+        ({"recipe": "int8", "name": "large"}, "is there already"),
+        ({"recipe": "int8", "max_loss": 2.0}, "cannot be allowed"),
+        ({"recipe": "int8", "chart": "f.svg"}, "nothing to draw"),
+        ({"recipe": "dims:64"}, "cannot be shortened"),
+    ):
+        with pytest.raises(RequestError, match=words):
+            compress(Shop.open(shop), CompressRequest(**known, **asked_for))
+    for name in ("small", "large"):
+        asked("models", "--remove", name, shop=shop)

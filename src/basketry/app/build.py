@@ -50,7 +50,8 @@ class BuildRequest:
     neighbours: int = field(default=10, metadata={"help": "Similar products kept for each product."})
     theta: float = field(default=0.5, metadata={"help": "Least similarity of a similar edge."})
     exact_up_to: int = field(
-        default=50_000, metadata={"help": "Distinct texts up to which all are compared; beyond, an index finds nearly all that are near."}
+        default=50_000,
+        metadata={"help": "Distinct texts up to which all are compared; beyond, an index finds nearly all that are near."},
     )
     min_customers: int = field(default=20, metadata={"help": "Distinct customers an edge needs; also the privacy floor."})
     horizon_days: int = field(
@@ -130,7 +131,11 @@ def build(shop: Shop, request: BuildRequest) -> BuildResult:
             rules,
             request.min_customers,
         )
-        fitted = {"graph": dataclasses.asdict(estimator), "index": dataclasses.asdict(index.indexing), "rules": dataclasses.asdict(book) if book else None}
+        fitted = {
+            "graph": dataclasses.asdict(estimator),
+            "index": dataclasses.asdict(index.indexing),
+            "rules": dataclasses.asdict(book) if book else None,
+        }
         release = _publish(shop, staging, dataset, fitted, request, facts, files)
         progress.advance()
         progress.note(edges=len(graph.associations))

@@ -42,7 +42,9 @@ def kept(products: pl.DataFrame, wanted: dict[str, tuple[str, ...]]) -> pl.DataF
             if value.lower() not in held:
                 near = [held[each] for each in difflib.get_close_matches(value.lower(), held, n=3)]
                 known = near or sorted(held.values())[:5]
-                hint = f"did you mean {' or '.join(known)}?" if near else f"it has, for instance, {', '.join(known) or 'nothing'}"
+                hint = (
+                    f"did you mean {' or '.join(known)}?" if near else f"it has, for instance, {', '.join(known) or 'nothing'}"
+                )
                 raise NotFound(f"no product has {column} {value!r}", hint)
         chosen = chosen.filter(pl.col(column).str.to_lowercase().is_in([value.lower() for value in values]))
     if chosen.is_empty():

@@ -39,9 +39,16 @@ class Trial:
 
 
 def search(
-    state: EncoderState, materials: Materials, judge: Judge, held_out: Sequence[str], budget: float, *, training: bool = False
+    state: EncoderState,
+    materials: Materials,
+    judge: Judge,
+    held_out: Sequence[str],
+    budget: float,
+    *,
+    most: int = 0,
+    training: bool = False,
 ) -> list[Trial]:
-    """Every trial made before `budget` seconds were over, in their order; the one under way is finished.
+    """Every trial made before `budget` seconds were over, or `most` recipes were tried; the one under way is finished.
 
     First the recipes of `FIRST`; then, for a transformer, recipes drawn by optuna's tree-structured Parzen estimator (Bergstra
     et al., 2011) with two aims, less loss and less time: how many layers, how many heads and neurons in each, aligned or not
@@ -52,7 +59,7 @@ def search(
     tried: dict[str, Trial | None] = {}
 
     def over() -> bool:
-        return time.monotonic() - begun >= budget
+        return time.monotonic() - begun >= budget or 0 < most <= len(tried)
 
     with span("search recipes", unit="recipes") as progress:
 

@@ -83,7 +83,7 @@ class Distillation:
         return loss
 
     def of_vectors(self, vectors: Tensor, aim: Tensor) -> Tensor:
-        """The part of the loss that looks at vectors alone, in float32: a likeness over a small temperature needs its digits."""
+        """The part of the loss that looks at vectors alone, in float32: likenesses over a small temperature need it."""
         with torch.autocast(aim.device.type, enabled=False):
             return self._of_floats(vectors.float(), aim)
 

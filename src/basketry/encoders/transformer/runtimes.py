@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from basketry.encoders.batches import Forward, Ids
     from basketry.encoders.state import EncoderState
 
-_SLOWER: Final = ["SkipLayerNormFusion"]  # its fused node takes five times as long as the two it replaces
+_SLOWER: Final = ["SkipLayerNormFusion"]  # its fused node takes some six times as long as the two it replaces
 
 
 def _onnxruntime(state: EncoderState, _: int) -> Forward:
