@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from basketry.core.protocols import Run
+from basketry.training.efficient import make_efficient
 from basketry.training.examples import TextPairs
 from basketry.training.loop import TrainedHistory, train
 from basketry.training.objectives import Contrastive
@@ -80,9 +81,12 @@ class Case:
 
     plan: TrainingPlan
     chunk: int = 0
+    rank: int = 0
 
     def run(self, folder: Path | None = None, interrupt: int = 0) -> tuple[TrainedHistory, dict[str, np.ndarray]]:
         module, calls = Blocks(), 0
+        if self.rank:
+            make_efficient(module, "lora", self.rank)
         contrast = Contrastive(0.1, chunk=self.chunk)
 
         def objective(called: nn.Module, batch: dict[str, Tensor]) -> Tensor:
@@ -108,6 +112,7 @@ CASES = {
     "copies, in chunks": Case(_PLAN, chunk=4),
     "shards": Case(replace(_PLAN, shard=True)),
     "shards, accumulated, in chunks": Case(replace(_PLAN, shard=True, accumulate=3), chunk=2),
+    "shards, few weights": Case(replace(_PLAN, shard=True), rank=2),
     "bf16 copies": Case(replace(_PLAN, precision="bf16")),
 }
 

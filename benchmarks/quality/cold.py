@@ -27,7 +27,7 @@ from basketry.app.init import InitRequest, init
 from basketry.app.shop import Shop
 from basketry.associations.baskets import BasketMatrix
 from basketry.associations.behaviour_vectors import Behaviour, BehaviourVectors
-from basketry.associations.cold import ColdFusion, ColdModel, edges_of, with_behaviour
+from basketry.associations.cold import ColdFusion, ColdModel
 from basketry.associations.lookahead import read_baskets
 from basketry.associations.partners import MEASURE, Partners
 from basketry.core.protocols import Run
@@ -36,7 +36,6 @@ from basketry.encoders.models import encoder_of, load_state
 from basketry.encoders.state import EncoderState
 from basketry.evaluation.bootstrap import Interval, Resampled
 from basketry.training.adaptation.contrastive import ContrastiveAdapter
-from basketry.training.adaptation.linear import with_projection
 from basketry.training.adaptation.pairs import Pairs, split
 from basketry.training.fusion.foretelling import Foretelling
 from basketry.training.fusion.modality import Modality, unit
@@ -149,7 +148,7 @@ def simple(asked: World, behaviour: Behaviour) -> Iterator[tuple[str, str, Calla
         return vectors[cold] @ vectors[warm].T
 
     def own_past() -> np.ndarray:
-        edges = edges_of(BehaviourVectors(dim=1, min_customers=asked.setting.learn_floor).fit(asked.early, RUN))
+        edges = BehaviourVectors(dim=1, min_customers=asked.setting.learn_floor).fit(asked.early, RUN).partners
         return edges[cold][:, warm].toarray()
 
     yield "baseline", "popularity", lambda: np.tile(sold[warm].astype(float), (len(cold), 1))
@@ -171,7 +170,7 @@ def contrastive(asked: World, behaviour: Behaviour) -> EncoderState:
 def rows(asked: World) -> tuple[list[Row], list[str]]:
     """Every row of the table, and what the fusions say of themselves."""
     behaviour = BehaviourVectors(min_customers=asked.setting.learn_floor).fit(asked.past, RUN)
-    full = with_behaviour({}, behaviour)["behaviour"]
+    full = behaviour.modality
     found, said = [], []
 
     def add(kind: str, name: str, fit: Callable[[], np.ndarray], *, scores: bool = False) -> np.ndarray:
@@ -185,8 +184,7 @@ def rows(asked: World) -> tuple[list[Row], list[str]]:
 
     def linear(name: str) -> np.ndarray:
         content = Modality(bases[name], bases[name].any(axis=1))
-        matrix = Foretelling().fit(content, full).weight
-        return encoded(with_projection(load_state(name), matrix), asked.texts)
+        return Foretelling().fit(content, full).apply(content).vectors  # what the encoder with `project.weight` gives
 
     def fused(vectors: np.ndarray) -> np.ndarray:
         fusion = ColdFusion(behaviour=BehaviourVectors(min_customers=asked.setting.learn_floor))
@@ -203,11 +201,10 @@ def rows(asked: World) -> tuple[list[Row], list[str]]:
         add("adapted encoder", f"{name}, one matrix to behaviour (Foretelling)", lambda name=name: linear(name))
     add("adapted encoder", "universal, contrastive", lambda: encoded(contrastive(asked, behaviour), asked.texts))
     tower = TextTower()
-    edges = edges_of(behaviour)
     add(
         "adapted encoder",
         "universal, fine-tuned to behaviour (TextTower)",
-        lambda: encoded(tower.fit(load_state("universal"), asked.texts, full, edges, RUN), asked.texts),
+        lambda: encoded(tower.fit(load_state("universal"), asked.texts, full, behaviour.partners, RUN), asked.texts),
     )
     add("fused", "universal and behaviour (ColdFusion)", lambda: fused(bases["universal"]))
     add("fused", "minilm and behaviour (ColdFusion)", lambda: fused(bases["minilm"]))

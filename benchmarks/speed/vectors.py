@@ -228,7 +228,8 @@ def measured(world: World, ways: tuple[str, ...], peers: str) -> list[str]:
         ratio = [times["faiss"][i] / times["ours"][i] for i in range(2)]
         size = index.structure.to_bytes().nbytes / len(world.vectors) if index.structure else 0
         told.append(
-            f"- `{way}`: {ratio[0]:.2f} of faiss's queries per CPU second a thousand a call, {ratio[1]:.2f} one a call; breadth "
+            f"- `{way}`: {ratio[0]:.2f} of faiss's queries per CPU second a thousand a call, {ratio[1]:.2f} one a call; "
+            f"breadth "
             f"{tuning.breadth}, {size:.0f} bytes a vector beside the vectors; at build it told a recall of "
             f"{index.recall.value:.4f} ({index.recall.low:.4f} to {index.recall.high:.4f})."
         )
@@ -304,7 +305,7 @@ def main() -> None:
         "100000": (lambda: drawn(100_000), ("ivf", "hnsw")),
         "1000000": (lambda: drawn(1_000_000), ("ivf",)),
     }
-    lines = HEAD.format(queries=QUERIES, faiss=faiss.__version__).splitlines() + [""]
+    lines = [*HEAD.format(queries=QUERIES, faiss=faiss.__version__).splitlines(), ""]
     faiss.omp_set_num_threads(1)
     with threadpool_limits(1):
         for name, (make, ways) in worlds.items():

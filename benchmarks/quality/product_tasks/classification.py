@@ -18,8 +18,8 @@ from product_tasks.data import fashion as read_fashion
 from product_tasks.page import Page, Row
 
 METRICS = {"macro_f1": "macro-F1", "accuracy": "accuracy"}
-TRAIN = 8_000
-TUNED = 4_000
+TRAIN, TUNED = 4_000, 2_000
+REVIEWS = 2_000
 WORDS = {"positive": "非常满意，质量很好，推荐购买", "negative": "非常失望，质量很差，不推荐购买"}
 
 
@@ -58,7 +58,7 @@ def fashion(bench: Bench, page: Page) -> None:
     )
     rows = [_zero_shot(bench, task, "universal", "default, zero-shot"), *_by_words(task, "char_wb", (3, 5))]
     rows.append(_head(bench, task, "universal", "default, head on frozen vectors"))
-    rows.append(_head(bench, task, _tuned(bench, task, "default adapted on fashion"), "default, adapted, then a head"))
+    rows.append(_head(bench, task, _tuned(bench, task, "default adapted on fashion", TUNED), "default, adapted, then a head"))
     rows.append(_zero_shot(bench, task, "minilm", "MiniLM, zero-shot"))
     rows.append(_head(bench, task, "minilm", "MiniLM, head on frozen vectors"))
     rows += [_head(bench, task, name, f"{name}, head on its vectors") for name in bench.also]
@@ -67,7 +67,7 @@ def fashion(bench: Bench, page: Page) -> None:
 
 def chinese(bench: Bench, page: Page) -> None:
     """Sentiment of reviews, and categories of a small catalogue."""
-    data = reviews(bench.datasets, 6_000)
+    data = reviews(bench.datasets, REVIEWS)
     task = Task(data, WORDS)
     page.text(
         "\n## Sentiment, in Chinese (zh_reviews, ten categories)\n\n"
@@ -76,7 +76,9 @@ def chinese(bench: Bench, page: Page) -> None:
     )
     rows = [_zero_shot(bench, task, "universal", "default, zero-shot"), *_by_words(task, "char", (1, 3))]
     rows.append(_head(bench, task, "universal", "default, head on frozen vectors"))
-    rows.append(_head(bench, task, _tuned(bench, task, "default adapted on reviews"), "default, adapted, then a head"))
+    rows.append(
+        _head(bench, task, _tuned(bench, task, "default adapted on reviews", REVIEWS // 2), "default, adapted, then a head")
+    )
     rows += [_head(bench, task, name, f"{name}, head on its vectors") for name in bench.also]
     page.table(rows, METRICS, "macro_f1")
     texts, labels = mall(bench.datasets)
@@ -133,12 +135,12 @@ def _by_words(task: Task, analyser: str, lengths: tuple[int, int]) -> list[Row]:
     return found
 
 
-def _tuned(bench: Bench, task: Task, name: str) -> str:
+def _tuned(bench: Bench, task: Task, name: str, most: int) -> str:
     """The default, fine-tuned so that titles of one class lie together."""
-    drawn = np.random.default_rng(1).permutation(len(task.data.train))[: TUNED + TUNED // 5]
+    drawn = np.random.default_rng(1).permutation(len(task.data.train))[: most + most // 5]
     kept, learned = (
         Grouped([task.data.train[row] for row in rows], np.array([task.data.train_labels[row] for row in rows]))
-        for rows in (drawn[TUNED:], drawn[:TUNED])
+        for rows in (drawn[most:], drawn[:most])
     )
     return bench.adapted(name, "universal", grouped_pairs(learned), held_out(kept), ContrastiveAdapter(epochs=2, alike=1))
 

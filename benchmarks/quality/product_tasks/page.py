@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from basketry.evaluation.bootstrap import Interval, Resampled
+
+WIDTH = 128
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,11 @@ class Page:
     lines: list[str] = field(default_factory=list)
 
     def text(self, words: str) -> None:
-        self.lines.append(words)
-        print(words, flush=True)
+        """Paragraphs are wrapped; headings and tables stay as they are."""
+        for part in words.split("\n\n"):
+            told = part if part.lstrip().startswith(("#", "|")) or not part else textwrap.fill(" ".join(part.split()), WIDTH)
+            self.lines.append(f"{told}\n" if not told.lstrip().startswith("|") else told)
+            print(self.lines[-1], flush=True)
 
     def table(self, rows: list[Row], metrics: Mapping[str, str], ratio: str) -> None:
         """`metrics` names the columns by figure; `ratio` is the figure compared with the first row's."""

@@ -35,13 +35,12 @@ def matched(bench: Bench, page: Page) -> None:
         "default, zero-shot": "universal",
         "default, adapted (contrastive)": learned,
         "default, adapted on shopee instead": foreign,
-        "MiniLM, zero-shot": "minilm",
         **{name: name for name in bench.also},
     }
     scores: dict[str, dict[str, dict[str, np.ndarray]]] = {name: {} for name in ER}
     for name, parts in sets.items():
         for label, model in models.items():
-            scores[name][label] = {part: _cosine(bench, model, compared) for part, compared in parts.items()}
+            scores[name][label] = {part: _cosine(bench, model, compared) for part, compared in judged(parts).items()}
         scores[name] |= _by_words(parts)
         features = ["TF-IDF, words", "TF-IDF, 3 to 5 characters", "default, zero-shot", "default, adapted (contrastive)"]
         scores[name]["light head on six features"] = _head(parts, [scores[name][each] for each in features])
@@ -52,6 +51,11 @@ def matched(bench: Bench, page: Page) -> None:
         mean = np.mean(list(figures[label].values()), axis=0)
         rows.append(Row(label, Resampled({**figures[label], "mean": mean}), None, bench.learning.get(models.get(label, ""))))
     page.table(rows, {**{name: f"F1 {name}" for name in ER}, "mean": "mean F1"}, "mean")
+
+
+def judged(parts: Parts) -> Parts:
+    """The parts a model is measured on: thresholds and the head come from valid."""
+    return {name: parts[name] for name in ("valid", "test")}
 
 
 def _overlap(parts: Parts) -> float:
@@ -77,7 +81,7 @@ def _by_words(parts: Parts) -> dict[str, dict[str, np.ndarray]]:
         vectoriser.fit([*parts["train"].one, *parts["train"].two])
         found[name] = {
             part: np.asarray(vectoriser.transform(each.one).multiply(vectoriser.transform(each.two)).sum(axis=1)).ravel()
-            for part, each in parts.items()
+            for part, each in judged(parts).items()
         }
     return found
 
@@ -85,7 +89,7 @@ def _by_words(parts: Parts) -> dict[str, dict[str, np.ndarray]]:
 def _head(parts: Parts, scores: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """Scores of a logistic regression over the features of a pair."""
     features = {
-        part: np.stack([*(each[part] for each in scores), _numbers(of), of.price], axis=1) for part, of in parts.items()
+        part: np.stack([*(each[part] for each in scores), _numbers(of), of.price], axis=1) for part, of in judged(parts).items()
     }
     model = LogisticRegression(C=10.0, max_iter=1000).fit(features["valid"], parts["valid"].same)
     return {part: model.predict_proba(each)[:, 1] for part, each in features.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -143,12 +144,8 @@ def _checked(shop: Shop, request: AdaptRequest) -> ContrastiveAdapter | None:
         )
     if request.method == "linear":
         return None
-    try:
-        import torch  # noqa: F401
-    except ImportError as error:
-        raise EncoderError(
-            f"contrastive adapting needs package {error.name}", "pip install 'basketry[train]', or use --method linear"
-        ) from error
+    if importlib.util.find_spec("torch") is None:
+        raise EncoderError("contrastive adapting needs package torch", "pip install 'basketry[train]', or use --method linear")
     return ContrastiveAdapter(
         learning_rate=request.learning_rate,
         epochs=request.epochs,

@@ -98,7 +98,9 @@ def _counted(
     from basketry.associations.behaviour import BoughtNext, BoughtTogether
     from basketry.associations.lookahead import read_baskets
 
-    estimator = {"bought_together": BoughtTogether, "bought_next": BoughtNext}[kind](min_customers=min_customers)
+    estimator: BoughtTogether | BoughtNext = BoughtTogether(min_customers=min_customers)
+    if kind == "bought_next":
+        estimator = BoughtNext(min_customers=min_customers)
     edges = estimator.fit(read_baskets(dataset, products), run)
     chosen = (edges.q <= BEYOND_CHANCE) & (edges.adjusted_low > 1)
     rows = np.stack([edges.a[chosen], edges.b[chosen]], axis=1).astype(np.int64)

@@ -70,6 +70,8 @@ class GraphReader:
     @cached_property
     def index(self) -> VectorIndex:
         """Vectors of the distinct texts by their number, `document`, mapped from the file; with the index it was built with."""
+        import numpy as np
+
         from basketry.core.protocols import Run
         from basketry.store.arrays import read_arrays
         from basketry.vectors.index import VectorIndex
@@ -79,7 +81,7 @@ class GraphReader:
         name = "neighbours.safetensors"
         if name in self.release.manifest.files:
             return VectorIndex.from_state({**arrays, **read_arrays(self.release.path(name))})
-        return VectorIndexing(way="exact").fit(arrays["vectors"], Run())
+        return VectorIndexing(way="exact").fit(np.asarray(arrays["vectors"], dtype=np.float32), Run())
 
     @cached_property
     def encoder(self) -> Encoder:

@@ -46,7 +46,7 @@ class Notebook(Shop):
 
         return explain(self, ExplainRequest(product, other, language))
 
-    def neighbours(self, product: str, k: int = 10, *, filter: str = "", text: bool = False) -> pl.DataFrame:  # noqa: A002
+    def neighbours(self, product: str, k: int = 10, *, filter: str = "", text: bool = False) -> pl.DataFrame:
         """The k products nearest in meaning to a product, or to any text; `filter` as department=GROCERY,brand=National."""
         from basketry.app.neighbours import NeighboursRequest, neighbours
 

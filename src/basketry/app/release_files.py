@@ -69,7 +69,11 @@ class ReleaseFiles:
         n = len(self.index)
         measured = [("neighbour_recall", "exact search", 1.0), ("neighbour_recall", "search used", self.graph.recall)]
         recall = self.index.recall
-        told = {"metric": "neighbour_recall", "model": f"index {self.index.way()}", "slice": f"{recall.k} nearest"}
+        told: dict[str, Any] = {
+            "metric": "neighbour_recall",
+            "model": f"index {self.index.way()}",
+            "slice": f"{recall.k} nearest",
+        }
         told |= {"value": recall.value, "low": recall.low, "high": recall.high, "n": recall.queries}
         for each in self.groups:
             measured += [

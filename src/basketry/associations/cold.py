@@ -18,9 +18,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
-from scipy.sparse import csr_array
 
-from basketry.associations.behaviour_vectors import Behaviour, BehaviourVectors
+from basketry.associations.behaviour_vectors import BehaviourVectors
 from basketry.associations.partners import MEASURE, Partners
 from basketry.core.errors import DataError, RequestError
 from basketry.core.telemetry import span
@@ -29,6 +28,8 @@ from basketry.training.fusion.modality import BEHAVIOUR, Modality, checked
 from basketry.training.fusion.shared_space import FusedSpace, SharedSpace
 
 if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
     from basketry.associations.baskets import BasketMatrix
     from basketry.core.protocols import Run, Vectors
     from basketry.evaluation.bootstrap import Interval
@@ -131,13 +132,15 @@ class ColdFusion:
             for name in names:
                 fusers[name] = self._shared(name, trial.modalities, trial.edges, run)
                 progress.advance()
-            fused = {TEXT: contents[TEXT].shown} | {name: each.fuse(trial.modalities) for name, each in fusers.items()}
-            tried = {name: trial.choose.recall(vectors) for name, vectors in fused.items()}
-            best = max(fusers, key=lambda name: tried[name])
-            ours, plain = (trial.judge.measure(trial.judge.nearest(fused[name]), run.seed) for name in (best, TEXT))
-            gain = ours.gain_over(plain, MEASURE)
-            proof = Proof(tried, best, gain, ours.ratio_to(plain, MEASURE), len(trial.judge.cold))
-            model = ColdModel(fused[TEXT], proof, None)
+            plain = contents[TEXT].shown
+            tried = {name: trial.choose.recall(each.fuse(trial.modalities)) for name, each in fusers.items()}
+            best = max(tried, key=lambda name: tried[name])
+            tried = {TEXT: trial.choose.recall(plain), **tried}
+            fused = fusers[best].fuse(trial.modalities)
+            ours, theirs = (trial.judge.measure(trial.judge.nearest(each), run.seed) for each in (fused, plain))
+            gain = ours.gain_over(theirs, MEASURE)
+            proof = Proof(tried, best, gain, ours.ratio_to(theirs, MEASURE), len(trial.judge.cold))
+            model = ColdModel(plain, proof, None)
             if proof.wins:
                 model = self._again(proof, late, baskets, contents, run)
             progress.advance()
@@ -159,7 +162,7 @@ class ColdFusion:
                 "give a longer history, a longer horizon, or fewer min_partners",
             )
         behaviour = self.behaviour.fit(past, run)
-        return _Trial(with_behaviour(contents, behaviour), edges_of(behaviour), questions[0], questions[1])
+        return _Trial({**contents, BEHAVIOUR: behaviour.modality}, behaviour.partners, questions[0], questions[1])
 
     def _shared(self, name: str, modalities: Modalities, edges: csr_array, run: Run) -> FusedSpace:
         gates, align = SHARED[name]
@@ -168,12 +171,12 @@ class ColdFusion:
     def _again(self, proof: Proof, late: LateModel, baskets: BasketMatrix, contents: Modalities, run: Run) -> ColdModel:
         """The winner fitted on everything there is."""
         behaviour = self.behaviour.fit(baskets, run)
-        modalities = with_behaviour(contents, behaviour)
+        modalities = {**contents, BEHAVIOUR: behaviour.modality}
         fuser: Fuser
         if proof.best == LATE:
             fuser = LateModel(self.late.foretell(modalities), late.weights)
         else:
-            fuser = self._shared(proof.best, modalities, edges_of(behaviour), run)
+            fuser = self._shared(proof.best, modalities, behaviour.partners, run)
         return ColdModel(fuser.fuse(modalities), proof, fuser)
 
 
@@ -183,15 +186,3 @@ class _Trial:
     edges: csr_array
     choose: Partners
     judge: Partners
-
-
-def with_behaviour(contents: Modalities, behaviour: Behaviour) -> dict[str, Modality]:
-    """The contents and the behaviour, whose evidence is the number of a product's partners."""
-    partners = np.bincount(np.concatenate([behaviour.a, behaviour.b]), minlength=len(behaviour.known)).astype(np.float32)
-    return {**contents, BEHAVIOUR: Modality(behaviour.vectors, behaviour.known, partners)}
-
-
-def edges_of(behaviour: Behaviour) -> csr_array:
-    """float64 [n, n], symmetric: the weight of each edge."""
-    a, b, n = behaviour.a, behaviour.b, len(behaviour.known)
-    return csr_array((np.tile(behaviour.weight, 2), (np.concatenate([a, b]), np.concatenate([b, a]))), shape=(n, n))

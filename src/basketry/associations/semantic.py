@@ -13,7 +13,7 @@ from basketry.associations.similarity import METRICS, Metric, from_cosine, weigh
 from basketry.core.errors import RequestError
 from basketry.core.protocols import Run
 from basketry.core.telemetry import span
-from basketry.vectors.exact import DECIMALS, close_pairs, nearest
+from basketry.vectors.exact import DECIMALS, close_pairs
 from basketry.vectors.indexing import VectorIndexing
 
 if TYPE_CHECKING:

@@ -168,8 +168,11 @@ class Spread:
             # Buffers are equal everywhere and change equally, if at all: sending them each step would be in vain.
             # torch 2.13 has a new name for it.
             known = inspect.signature(DistributedDataParallel).parameters
-            sending = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
-            self._copies = self.called = DistributedDataParallel(plain, **{sending: False})
+            if "forward_sync_buffers" in known:
+                self._copies = DistributedDataParallel(plain, forward_sync_buffers=False)
+            else:
+                self._copies = DistributedDataParallel(plain, broadcast_buffers=False)
+            self.called = self._copies
 
     def micro(self, last: bool) -> AbstractContextManager[None]:
         """Around one micro-batch: the copies exchange gradients after the last one only."""

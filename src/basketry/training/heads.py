@@ -56,7 +56,8 @@ class Head:
 
     def predict(self, vectors: Vectors) -> Codes:
         """The most probable class of each vector, int64 [n], numbers of `labels`."""
-        return self.predict_proba(vectors).argmax(axis=1).astype(np.int64)
+        best: Codes = self.predict_proba(vectors).argmax(axis=1).astype(np.int64)
+        return best
 
     def named(self, classes: Codes) -> list[str]:
         """The labels of class numbers."""

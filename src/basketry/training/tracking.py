@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -46,7 +47,7 @@ class TensorBoardTracker:
         except ImportError as error:
             raise EncoderError("tensorboard is not installed", "pip install 'basketry[train]'") from error
         # Made when the run begins: it opens a file, which the other processes must not.
-        self._open = lambda: SummaryWriter(str(folder))
+        self._open: Callable[[], SummaryWriter] = partial(SummaryWriter, str(folder))
 
     def begins(self, settings: Mapping[str, Scalar]) -> None:
         """The hyperparameters as a text."""

@@ -1,4 +1,4 @@
-"""Vectors: which of them lie nearest, exactly or nearly, and how to hold them in fewer bytes. The only room that imports faiss."""
+"""Vectors: which of them lie nearest, exactly or nearly, and how to hold them in fewer bytes. Only here is faiss imported."""
 
 from basketry.vectors.exact import nearest
 from basketry.vectors.files import read_index, write_index

@@ -64,9 +64,11 @@ def _cut(query: Rows, row: Rows, cosine: Vectors, k: int) -> tuple[Rows, Vectors
 def sort_keys(rows: Rows, cosine: Vectors) -> Rows:
     """One int64 of each row and cosine, smallest for the best: by cosine to 5 decimals, then by row. Row -1 comes last."""
     missing = rows < 0
-    rounded = np.rint(np.where(missing, np.float32(-1), cosine) * np.float32(_SCALE)).astype(np.int64)
-    keys: Rows = ((2 * _SCALE - rounded) << _ROW_BITS) | rows
-    keys[missing] = MISSING
+    some = bool(missing.any())
+    known = np.where(missing, np.float32(-1), cosine) if some else cosine
+    keys: Rows = ((2 * _SCALE - np.rint(known * np.float32(_SCALE)).astype(np.int64)) << _ROW_BITS) | rows
+    if some:
+        keys[missing] = MISSING
     return keys
 
 

@@ -65,7 +65,7 @@ class Hnsw:
     def candidates(self, queries: Vectors, wanted: int, breadth: float, allowed: Mask | None, threads: int) -> Rows:
         """The walk passes nodes that are not allowed; as many more are looked at as leave the usual number that are."""
         asked = min(wanted, self.rows)
-        wider = breadth if allowed is None else breadth * len(allowed) / max(np.count_nonzero(allowed), 1)
+        wider = breadth if allowed is None else breadth * len(allowed) / max(int(np.count_nonzero(allowed)), 1)
         effort = int(np.ceil(wider)) + asked
         parameters = faiss.SearchParametersHNSW(efSearch=min(effort, self.rows), sel=selecting(allowed))
         with faiss_threads(threads):

@@ -85,7 +85,7 @@ class VectorIndex:
     @property
     def dim(self) -> int:
         """Length of a vector."""
-        return self.vectors.shape[1]
+        return int(self.vectors.shape[1])
 
     def way(self, allowed: Allowed | None = None) -> Literal["exact", "hnsw", "ivf"]:
         """How it searches, among all or those allowed."""
@@ -100,16 +100,18 @@ class VectorIndex:
         of more, an approximate index looks at more of itself the fewer are allowed, and a query for which it still meets too
         few is answered by comparing all of them.
 
-        Raises RequestError for k < 1, queries that are not of unit norm, or vectors of another length.
+        Raises RequestError for k < 1, queries that are not of unit norm or of another length, or a filter of another index.
         """
         if k < 1:
             raise RequestError(f"k is {k}", "ask for at least one neighbour")
         queries = checked_unit(queries, self.dim)
         live = self._live if allowed is None else allowed
+        if (len(live.base), len(live.fresh)) != (len(self.ids), len(self.fresh_ids)):
+            raise RequestError("a filter made for another index", "make it with only() of the index that is searched")
         base = None if allowed is None and not len(self.gone) else live.base
         rows, cosine = self._base(queries, k, base, threads)
         ids = self.ids[rows]
-        if live.fresh.any():
+        if len(self.fresh_ids) and live.fresh.any():
             extra, near = nearest_allowed(self.fresh, queries, k, live.fresh)
             ids = np.concatenate([ids, self.fresh_ids[extra]], axis=1)
             cosine = np.concatenate([cosine, near], axis=1)
@@ -130,9 +132,9 @@ class VectorIndex:
         """
         added = checked_unit(vectors, self.dim)
         new = checked_ids(ids, len(added))
-        held = new[_marked(new, self.held)]
-        if len(held):
-            raise RequestError(f"id {held[0]} is in the index already", "take it out first: index.without(ids)")
+        held = _marked(self.held, new)
+        if held.any():
+            raise RequestError(f"id {self.held[held][0]} is in the index already", "take it out first: index.without(ids)")
         all_ids = np.concatenate([self.fresh_ids, new])
         order = np.argsort(all_ids, kind="stable")
         fresh = np.concatenate([self.fresh.reshape(-1, self.dim), added])[order]
@@ -235,6 +237,8 @@ class VectorIndex:
             if len(short):
                 rows[short], cosine[short] = nearest_allowed(self.vectors, block[short], k, allowed)
             parts.append((rows, cosine))
+        if len(parts) == 1:
+            return parts[0]
         return np.concatenate([rows for rows, _ in parts]), np.concatenate([cosine for _, cosine in parts])
 
     def _approximate(

@@ -56,4 +56,5 @@ def shares_found(found: Vectors, true: Vectors) -> npt.NDArray[np.float64]:
     k = true.shape[1]
     if k == 0:
         return np.ones(len(true))
-    return np.count_nonzero(found[:, :k] >= true[:, -1:] - np.float32(_TIE), axis=1) / k
+    shares: npt.NDArray[np.float64] = np.count_nonzero(found[:, :k] >= true[:, -1:] - np.float32(_TIE), axis=1) / k
+    return shares

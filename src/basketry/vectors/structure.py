@@ -118,6 +118,9 @@ def evenly(vectors: Vectors, rows: Rows, most: int) -> Vectors:
 def faiss_threads(threads: int) -> Iterator[None]:
     """Let faiss use so many; it counts for the whole process, and is put back."""
     before = faiss.omp_get_max_threads()
+    if before == threads:
+        yield
+        return
     faiss.omp_set_num_threads(threads)
     try:
         yield

@@ -31,7 +31,14 @@ def checked_unit(vectors: npt.ArrayLike, dim: int | None = None) -> Vectors:
     for start in range(0, len(matrix), _ROWS):
         block = matrix[start : start + _ROWS]
         norms = np.sqrt(np.einsum("ij,ij->i", block, block))
-        wrong = np.flatnonzero(~(np.abs(norms - 1) <= TOLERANCE))  # NaN is never near 1
-        if len(wrong):
-            raise RequestError(f"vector {start + wrong[0]} has norm {norms[wrong[0]]:.4f}", "divide each vector by its norm")
+        near = np.abs(norms - 1) <= TOLERANCE  # which NaN never is
+        if not near.all():
+            wrong = int(np.argmin(near))
+            raise RequestError(f"vector {start + wrong} has norm {norms[wrong]:.4f}", "divide each vector by its norm")
     return matrix
+
+
+def padded(vectors: Vectors, dim: int) -> Vectors:
+    """Zeros behind each vector, up to `dim`: they change no product. C-ordered; copied only if need be."""
+    missing = dim - vectors.shape[1]
+    return np.pad(vectors, ((0, 0), (0, missing))) if missing else np.ascontiguousarray(vectors)

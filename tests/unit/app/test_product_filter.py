@@ -54,7 +54,7 @@ def test_columns_and_values_that_are_not_there_are_named():
     with pytest.raises(NotFound, match="no product has department 'GROCERIES'") as missing:
         ids("department=GROCERIES")
     assert "did you mean GROCERY" in missing.value.hint
-    with pytest.raises(NotFound, match="for instance|no product has brand") as other:
+    with pytest.raises(NotFound, match="no product has brand") as other:
         ids("brand=ZZZ")
     assert "National, Private" in other.value.hint
     with pytest.raises(NotFound, match="passes all"):

@@ -56,6 +56,11 @@ class NgramModule(nn.Module):
     Texts are laid in one row with blanks between, so padding costs nothing. Equal to the numpy runtime to 1e-5.
     """
 
+    embeddings: Tensor
+    lo: Tensor
+    scale: Tensor
+    row: Tensor
+
     def __init__(self, arrays: Arrays) -> None:
         super().__init__()
         self._fixed = {
@@ -72,7 +77,9 @@ class NgramModule(nn.Module):
         self.learned: nn.Embedding | None = None
         if LEARNED[0] in arrays:
             self._tokens = np.asarray(arrays[LEARNED[0]], dtype=np.int64)
-            self.learned = nn.Embedding.from_pretrained(_tensor(arrays[LEARNED[1]]) / _STRIDE, freeze=False)
+            known = _tensor(arrays[LEARNED[1]]) / _STRIDE
+            self.learned = nn.Embedding(len(known), known.shape[1], device="meta")
+            self.learned.weight = nn.Parameter(known)
             row = np.full(embeddings.shape[0] * embeddings.shape[1], -1, dtype=np.int64)
             row[self._tokens] = np.arange(len(self._tokens))
             self.register_buffer("row", torch.from_numpy(row), persistent=False)
@@ -83,25 +90,25 @@ class NgramModule(nn.Module):
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """The unit vector of each text."""
         lengths = mask.sum(dim=1)
-        places = torch.arange(int(lengths.sum())) + (torch.arange(1, len(ids) + 1) * GAP).repeat_interleave(lengths)
+        owner = torch.arange(len(ids), device=ids.device).repeat_interleave(lengths)
+        places = torch.arange(len(owner), device=ids.device) + (owner + 1) * GAP
         size = int(places[-1]) + 1 + GAP
-        owner = torch.arange(len(ids)).repeat_interleave(lengths)
-        there = torch.zeros(size, 1).index_fill_(0, places, 1.0)
-        embedded = torch.zeros(size, self.embeddings.shape[2]).index_copy(0, places, self._embedded(ids[mask]))
+        there = self.lo.new_zeros(size, 1).index_fill_(0, places, 1.0)
+        embedded = self.lo.new_zeros(size, self.embeddings.shape[2]).index_copy(0, places, self._embedded(ids[mask]))
         projected = self.norm_projected(torch.cat([self.linear[f"proj{order}"](embedded) for order in _ORDERS], dim=1))
         levels = (projected * there).split([WIDTH] * len(BRANCHES), dim=1)
         parts = [embedded, *(self._mixed(level, there, *branch) for level, branch in zip(levels, BRANCHES, strict=True))]
         features = self.norm_features(torch.cat(parts, dim=1)[places])
-        sums = torch.zeros(len(ids), features.shape[1]).index_add(0, owner, features)
+        sums = features.new_zeros(len(ids), features.shape[1]).index_add(0, owner, features)
         return self._head(sums, lengths.to(torch.float32)[:, None])
 
     def arrays(self) -> Arrays:
         """The weights as they are now, under the names of the published file."""
         found = dict(self._fixed)
         for name, bias in _LINEAR.items():
-            found[name] = _array(self.linear[name].weight).T.copy()
+            found[name] = _array(self._layer(name).weight).T.copy()
             if bias is not None:
-                found[bias] = _array(self.linear[name].bias)
+                found[bias] = _array(self._layer(name).bias)
         for names, whole in ((_GAINS, self.norm_projected.weight), (_SHIFTS, self.norm_projected.bias)):
             found |= dict(zip(names, np.split(_array(whole), len(names)), strict=True))
         found |= {"ln_g": _array(self.norm_features.weight), "ln_b": _array(self.norm_features.bias)}
@@ -110,6 +117,10 @@ class NgramModule(nn.Module):
         if self.learned is not None:
             found |= {LEARNED[0]: self._tokens.astype(np.int32), LEARNED[1]: _array(self.learned.weight) * np.float32(_STRIDE)}
         return found | {"eps": np.array(self._eps)}
+
+    def _layer(self, name: str) -> nn.Linear:
+        layer: nn.Linear = self.linear[name]  # type: ignore[assignment]
+        return layer
 
     def _embedded(self, ids: Tensor) -> Tensor:
         block = ids % BLOCKS
@@ -128,8 +139,8 @@ class NgramModule(nn.Module):
         return level
 
     def _head(self, sums: Tensor, lengths: Tensor) -> Tensor:
-        of = self.linear
-        pooled = (sums @ of["cnn_W"].weight.T + lengths * of["cnn_W"].bias) / lengths.sqrt()
+        of, pooling = self.linear, self._layer("cnn_W")
+        pooled = (sums @ pooling.weight.T + lengths * pooling.bias) / lengths.sqrt()
         first = torch.relu(of["p1"](pooled) + of["d1"](torch.relu(of["d0"](pooled))))
         second = torch.tanh(of["p3"](first) + of["d3"](torch.relu(of["d2"](first))))
         if self.project is not None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 WHOLE: Final = "none"  # of the parameter-efficient forms: train all weights
 _STEPS: Final = 150  # enough on every catalogue tried; a larger one sees each text once
 _MOST_EPOCHS: Final = 20
+_CHECKPOINT: Final = 25  # steps: what a kill can cost, some 25 s
 _VALIDATIONS: Final = 5
 RATES: Final = {"ngram": 5e-4, "transformer": 1e-4, "static": 1e-2}  # learning rates that held on more than one catalogue
 
@@ -96,7 +97,8 @@ class ContrastiveAdapter:
             epochs=1,
             batch_size=together,
             patience=self.patience,
-            validate_steps=max(len(examples) // together // _VALIDATIONS, 1),
+            checkpoint_steps=_CHECKPOINT,
+            validate_steps=_validate_every(-(-len(examples) // together)),
         )
         module = network_of(self._prepared(state, examples))
         encode = by_network(tokenise)
@@ -138,6 +140,11 @@ class ContrastiveAdapter:
 
         ids, texts = np.unique(np.concatenate([np.unique(ids) for ids in examples.pairs.tokens]), return_counts=True)
         return dataclasses.replace(state, arrays=learning(state.arrays, ids[texts >= self.learn_tokens]))
+
+
+def _validate_every(steps: int) -> int:
+    """Five validations a run, fewer if they would follow each other by less than ten steps."""
+    return max(steps // min(_VALIDATIONS, max(steps // 10, 1)), 1)
 
 
 def _epochs(rounds: list[Codes], batch_size: int) -> int:

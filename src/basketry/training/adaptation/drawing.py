@@ -67,8 +67,10 @@ def alike_clusters(
     seed; pairs that find no company make up further groups in random order, the last of them filled with pairs drawn at random.
     Exact nearest neighbours: to about 50,000 pairs (4 s a round at 10,000).
     """
-    if size == 1 or len(rows) <= size:
-        return rows[random.permutation(len(rows))][:, None, :] if size == 1 else rows[None, np.arange(size) % len(rows)]
+    if len(rows) <= size:
+        return np.take(rows, np.arange(size) % len(rows), axis=0)[None]
+    if size == 1:
+        return np.take(rows, random.permutation(len(rows)), axis=0)[:, None]
     near = nearest_others(vectors[rows[:, 0]], np.arange(len(rows)), min(_BREADTH * size, len(rows) - 1))
     free = np.ones(len(rows), dtype=np.bool_)
     partners = [
@@ -91,7 +93,7 @@ def alike_clusters(
     lacking = -len(rest) % size
     rest = np.concatenate([rest, random.integers(0, len(rows), lacking)])
     order = np.concatenate([np.array(full, dtype=np.int64).reshape(-1, size), rest.reshape(-1, size)])
-    return rows[order]
+    return np.take(rows, order, axis=0)
 
 
 def _conflict(one: Codes, two: Codes, keys: Codes, partners: list[frozenset[int]]) -> bool:

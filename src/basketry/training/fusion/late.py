@@ -114,8 +114,8 @@ def completed(modalities: Modalities, foretold: Mapping[str, Foretold]) -> dict[
     said = {name: foretold[name].apply(each) for name, each in contents.items() if name in foretold}
     if not said:
         raise RequestError(f"modalities {', '.join(modalities)}", f"give at least one of {', '.join(foretold)}")
-    mean = unit(sum((each.shown for each in said.values()), np.float32(0)))
-    expected = Modality(mean, mean.any(axis=1))
+    mean = unit(np.sum([each.shown for each in said.values()], axis=0))
+    expected = Modality(mean, np.asarray(mean.any(axis=1)))
     behaviour = modalities[BEHAVIOUR].filled(expected) if BEHAVIOUR in modalities else expected
     return {**contents, **{FORETOLD + name: each for name, each in said.items()}, BEHAVIOUR: behaviour}
 

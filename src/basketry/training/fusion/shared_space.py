@@ -53,10 +53,10 @@ class FusedSpace:
                 signals[:, place] = modalities[name].signals
         known = signals[:, :, 0] > 0
         logits = np.zeros(known.shape, dtype=np.float32)
-        if "gate.0.weight" in self.arrays:
+        if "gate.hidden.weight" in self.arrays:
             of = {name: np.asarray(array, dtype=np.float32) for name, array in self.arrays.items()}
-            hidden = np.maximum(signals.reshape(n, -1) @ of["gate.0.weight"].T + of["gate.0.bias"], 0)
-            logits = hidden @ of["gate.2.weight"].T + of["gate.2.bias"]
+            hidden = np.maximum(signals.reshape(n, -1) @ of["gate.hidden.weight"].T + of["gate.hidden.bias"], 0)
+            logits = hidden @ of["gate.out.weight"].T + of["gate.out.bias"]
         largest = np.max(np.where(known, logits, -np.inf), axis=1, keepdims=True)
         raised = np.where(known, np.exp(logits - np.where(known.any(axis=1, keepdims=True), largest, 0)), 0)
         shares: npt.NDArray[np.float32] = (raised / np.maximum(raised.sum(axis=1, keepdims=True), 1e-30)).astype(np.float32)

@@ -36,18 +36,13 @@ class Towers(nn.Module):
         super().__init__()
         self.names = tuple(maps)
         self.maps = nn.ModuleDict({name: _linear(np.asarray(weight, dtype=np.float32)) for name, weight in maps.items()})
-        self.gate: nn.Sequential | None = None
-        if gates:
-            wide = len(self.names)
-            self.gate = nn.Sequential(nn.Linear(2 * wide, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, wide))
-            nn.init.zeros_(self.gate[2].weight)  # starts as the plain mean
-            nn.init.zeros_(self.gate[2].bias)
+        self.gate: Gate | None = Gate(len(self.names)) if gates else None
 
     def forward(self, vectors: Mapping[str, Tensor], signals: Tensor) -> Tensor:
         """The fused vectors; zero for a product of which nothing is known."""
         each = torch.stack([self.mapped(name, vectors[name]) for name in self.names], dim=1)
         known = signals[:, :, 0] > 0
-        logits = torch.zeros(known.shape) if self.gate is None else self.gate(signals.flatten(1))
+        logits = torch.zeros(known.shape) if self.gate is None else self.gate(signals)
         shares = torch.where(known, torch.softmax(logits.masked_fill(~known, _SHUT), dim=1), 0.0)
         return functional.normalize((shares[:, :, None] * each).sum(dim=1), dim=1)
 
@@ -57,11 +52,29 @@ class Towers(nn.Module):
         return mapped
 
     def arrays(self) -> Arrays:
-        """`map.NAME` [dim, dim_m] and, with gates, `gate.0.weight`, `gate.0.bias`, `gate.2.weight`, `gate.2.bias`."""
-        found = {f"map.{name}": layer.weight for name, layer in self.maps.items()}
-        if self.gate is not None:
-            found |= {f"gate.{name}": weight for name, weight in self.gate.named_parameters()}
-        return {name: np.array(weight.detach().cpu().numpy(), dtype=np.float32) for name, weight in found.items()}
+        """`map.NAME` [dim, dim_m] and, with gates, `gate.hidden.weight`, `.bias`, `gate.out.weight`, `.bias`."""
+        found = {}
+        for name, weight in self.named_parameters():
+            part, _, rest = name.partition(".")
+            short = f"map.{rest.removesuffix('.weight')}" if part == "maps" else name
+            found[short] = np.array(weight.detach().cpu().numpy(), dtype=np.float32)
+        return found
+
+
+class Gate(nn.Module):
+    """forward(signals [n, modalities, 2]) -> float32 [n, modalities]: out(relu(hidden(signals))), at first 0 for all."""
+
+    def __init__(self, modalities: int) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(2 * modalities, _HIDDEN)
+        self.out = nn.Linear(_HIDDEN, modalities)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, signals: Tensor) -> Tensor:
+        """The logits of the modalities' shares."""
+        logits: Tensor = self.out(torch.relu(self.hidden(signals.flatten(1))))
+        return logits
 
 
 class Anchors:
