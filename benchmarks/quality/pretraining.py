@@ -48,8 +48,9 @@ ROOT = Path(__file__).parents[2]
 RUN = Run(seed=7, threads=1)
 TRAINED, PAIRS, SEARCHED, TOKENS = 2_000, 1_200, 3_000, 32
 MASKED = TrainingPlan(learning_rate=2e-4, epochs=2, batch_size=32)
-WHOLE = TrainingPlan(learning_rate=5e-5, epochs=1, batch_size=48)
-FEW = replace(WHOLE, learning_rate=1e-3)
+CONTRAST = TrainingPlan(epochs=1, batch_size=48)
+# By rule of thumb: a step moves AdaLoRA's singular values by the rate, and each entry of LoRA's columns by as much.
+RATES = {"whole": 5e-5, "lora": 1e-3, "adalora": 1e-2, "adapters": 1e-3}
 
 
 def titles() -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -83,12 +84,12 @@ def searched(vectors: np.ndarray, groups: np.ndarray) -> Resampled:
 def adapted(state: EncoderState, learned: pl.DataFrame, method: str) -> tuple[EncoderState, int]:
     """The state after one pass over the pairs, and how many weights were trained."""
     network = network_of(state)
-    objective = Contrastive(0.05)
+    objective, plan = Contrastive(0.05), replace(CONTRAST, learning_rate=RATES[method])
     if method == "whole":
-        history = train(network, objective, pairs(state, learned), WHOLE, RUN)
+        history = train(network, objective, pairs(state, learned), plan, RUN)
     else:
         efficient = make_efficient(network, method, rank=8)
-        history = train(network, efficient.objective(objective), pairs(state, learned), FEW, RUN)
+        history = train(network, efficient.objective(objective), pairs(state, learned), plan, RUN)
         network = efficient.merged()
     return replace(state, arrays=network.arrays()), history.trainable
 

@@ -53,11 +53,13 @@ class Bench:
         """Fine-tune `base` and keep it under `name`; returns the name."""
         kept = self.folder / "models" / name
         if name not in self.states and (kept / "encoder.json").is_file():
-            self.states[name] = read_state(kept)  # of an earlier run with --keep: what it cost is not known
+            self.states[name] = read_state(kept)  # of an earlier run with --keep
+            self.learning[name] = float(self.states[name].history[-1]["cpu_seconds"])
         if name not in self.states:
             begun = time.process_time()
             found, history = (adapter or ContrastiveAdapter()).fit(self.state(base), pairs, valid, RUN)
-            self.states[name], self.learning[name] = found, time.process_time() - begun
+            self.learning[name] = time.process_time() - begun
+            self.states[name] = found.with_step({"verb": "adapt", "cpu_seconds": self.learning[name]})
             write_state(kept, self.states[name])
             print(f"  {name}: {len(history.losses)} steps, {history.validations}", flush=True)
         return name
@@ -132,7 +134,7 @@ def er(folder: Path, name: str) -> dict[str, Compared]:
 
 
 def _compared(file: Path) -> Compared:
-    rows = [line.split("\t") for line in gzip.decompress(file.read_bytes()).decode("utf-8").splitlines()]
+    rows = [line.split("\t") for line in gzip.decompress(file.read_bytes()).decode("utf-8").split("\n") if line]
     sides = [[_fields(row[side]) for row in rows] for side in (0, 1)]
     one, two = ([" ".join(each[key] for key in FIELDS if each.get(key)) or "?" for each in side] for side in sides)
     price = np.array([_ratio(a.get("price", ""), b.get("price", "")) for a, b in zip(*sides, strict=True)])

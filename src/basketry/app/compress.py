@@ -252,7 +252,7 @@ def _figures(before: Costs, after: Costs, fidelity: Fidelity) -> pl.DataFrame:
         ("CPU us a text, batched", before.batched_us, after.batched_us, before.batched_us / after.batched_us),
         ("CPU ms of one text", before.alone_ms, after.alone_ms, before.alone_ms / after.alone_ms),
         ("CPU s to start", before.start, after.start, before.start / after.start),
-        ("nearest 10 shared", 1.0, fidelity.agreement, None),
+        ("neighbours shared", 1.0, fidelity.agreement, None),
         ("cosine to before", 1.0, None if math.isnan(fidelity.cosine) else fidelity.cosine, None),
     ]
     if fidelity.task is not None and fidelity.kept is not None:

@@ -30,6 +30,7 @@ _BLOCK: Final = 1_024  # rows of a similarity matrix at a time
 _TIMED: Final = 512  # texts whose encoding is timed
 _ALONE: Final = 64  # of which are timed one by one
 _ROUNDS: Final = 3
+_LEAST_HELD_OUT: Final = 20
 _START: Final = """
 import json, sys, time
 from pathlib import Path
@@ -69,8 +70,8 @@ class Costs:
 class Fidelity:
     """How much of its teacher is left.
 
-    `agreement`: the mean share of a text's 10 nearest held-out texts that teacher and student name alike. `cosine`: the mean
-    cosine of their vectors, NaN where dimensions differ. `task`, `kept`: hit@1 on the labelled texts, and its ratio to the
+    `agreement`: the mean share of a text's 10 nearest held-out texts (a third of them, if there are fewer than 31) that teacher
+    and student name alike. `cosine`: the mean cosine of their vectors, NaN where dimensions differ. `task`, `kept`: hit@1 on the labelled texts, and its ratio to the
     teacher's, both with 95% intervals over groups; None without labels.
     """
 
@@ -99,7 +100,9 @@ class Judge:
     def __init__(self, teacher: Encoder, held_out: Sequence[str], task: Task | None = None) -> None:
         self._texts, self._task = list(held_out), task
         self._vectors = teacher.encode(self._texts)
-        self._near = nearest(self._vectors, NEIGHBOURS)
+        # Of few texts fewer neighbours: a third of the others, or all would be near.
+        self._k = min(NEIGHBOURS, max((len(self._texts) - 1) // 3, 1))
+        self._near = nearest(self._vectors, self._k)
         if task is not None:
             self._questions = task.questions()
             self._theirs = self._questions.measure(nearest(teacher.encode(task.texts), 1), ks=(1,))
@@ -107,7 +110,7 @@ class Judge:
     def fidelity(self, student: Encoder) -> Fidelity:
         """The student beside the teacher."""
         ours = student.encode(self._texts)
-        agreement = overlap(nearest(ours, NEIGHBOURS), self._near)
+        agreement = overlap(nearest(ours, self._k), self._near)
         same = ours.shape == self._vectors.shape
         cosine = float(np.einsum("ij,ij->i", ours, self._vectors).mean()) if same else float("nan")
         if self._task is None:
@@ -170,9 +173,12 @@ def start_seconds(spec: str, text: str) -> float:
 
 
 def split(texts: Sequence[str], seed: int, share: float = 0.2, most: int = 2_000) -> tuple[list[str], list[str]]:
-    """Distinct texts in two: those to learn from, and `share` of them, `most` at most, held out for measuring."""
+    """Distinct texts in two: those to learn from, and those held out for measuring.
+
+    Held out are `share` of them, but 20 at least (half, if there are fewer than 40) and `most` at most.
+    """
     known = sorted(set(texts))
     drawn = np.random.default_rng(seed).permutation(len(known))
-    count = min(max(round(share * len(known)), 1), most)
+    count = min(max(round(share * len(known)), min(_LEAST_HELD_OUT, len(known) // 2)), most)
     held, rest = drawn[:count], drawn[count:]
     return [known[row] for row in np.sort(rest)], [known[row] for row in np.sort(held)]

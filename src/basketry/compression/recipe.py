@@ -90,7 +90,7 @@ def _step(text: str) -> Step:
 
 def _value(step: str, known: Field[Any], text: str) -> Any:
     """The text as the type of the field's default."""
-    kind = type(known.default)
+    kind: Any = type(known.default)
     try:
         return _TRUTH[text] if kind is bool else kind(text)
     except (ValueError, KeyError) as error:

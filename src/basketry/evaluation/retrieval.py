@@ -92,6 +92,8 @@ def same_group(groups: Integers) -> csr_array:
     """What is relevant among documents that query each other: all others of the same group. Sparse bool [n, n], no diagonal."""
     from scipy.sparse import csr_array, eye_array
 
+    if len(groups) == 0:
+        return csr_array((0, 0), dtype=np.bool_)
     member = csr_array(
         (np.ones(len(groups), dtype=np.int32), (np.arange(len(groups)), np.unique(groups, return_inverse=True)[1]))
     )

@@ -63,7 +63,9 @@ def make_efficient(module: nn.Module, method: str, rank: int, seed: int = 0) -> 
     """Freeze `module` and add, in place, what is trained instead; before training its outputs are the same as they were.
 
     - `lora`: W x + 2 B A x on every linear layer, A [rank, in] drawn from `seed`, B [out, rank] zero.
-    - `adalora`: B diag(E) A, from half as many ranks again down to `rank` a layer on average, where they matter most.
+    - `adalora`: W x + 2 B diag(E) A x, A and B drawn orthonormal, E zero, from half as many ranks again down to `rank` a layer
+      on average, where they matter most. A step moves a singular value by the learning rate, and every entry of LoRA's B by as
+      much: take a rate some ten times LoRA's.
     - `adapters`: h + U gelu(D h) after each layer of a transformer, D [rank, H] drawn, U [H, rank] zero.
 
     Raises RequestError for another method, a rank below 1, or adapters on a network that has no place for them; EncoderError if
@@ -102,8 +104,11 @@ def _inject(module: nn.Module, method: str, rank: int, seed: int) -> Callable[[O
             init_r=first, target_r=rank, lora_alpha=2 * first, target_modules=targets, tinit=1, tfinal=1, total_step=4
         )
         inject_adapter_in_model(config, module)
-    for name, one in module.named_parameters():
-        one.requires_grad_(".lora_" in name)
+        for name, one in module.named_parameters():
+            one.requires_grad_(".lora_" in name)
+            if ".lora_A." in name or ".lora_B." in name:
+                # Where the penalty wants them. As peft draws them, a value of E would move the product hardly at all.
+                nn.init.orthogonal_(one)
     allocator: Any = RankAllocator(module, config, "default")  # type: ignore[no-untyped-call]
     return lambda objective: Allocating(objective, module, allocator, config.orth_reg_weight)
 

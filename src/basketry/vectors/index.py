@@ -100,12 +100,14 @@ class VectorIndex:
         of more, an approximate index looks at more of itself the fewer are allowed, and a query for which it still meets too
         few is answered by comparing all of them.
 
-        Raises RequestError for k < 1, queries that are not of unit norm, or vectors of another length.
+        Raises RequestError for k < 1, queries that are not of unit norm or of another length, or a filter of another index.
         """
         if k < 1:
             raise RequestError(f"k is {k}", "ask for at least one neighbour")
         queries = checked_unit(queries, self.dim)
         live = self._live if allowed is None else allowed
+        if (len(live.base), len(live.fresh)) != (len(self.ids), len(self.fresh_ids)):
+            raise RequestError("a filter made for another index", "make it with only() of the index that is searched")
         base = None if allowed is None and not len(self.gone) else live.base
         rows, cosine = self._base(queries, k, base, threads)
         ids = self.ids[rows]
@@ -130,9 +132,9 @@ class VectorIndex:
         """
         added = checked_unit(vectors, self.dim)
         new = checked_ids(ids, len(added))
-        held = new[_marked(new, self.held)]
-        if len(held):
-            raise RequestError(f"id {held[0]} is in the index already", "take it out first: index.without(ids)")
+        held = _marked(self.held, new)
+        if held.any():
+            raise RequestError(f"id {self.held[held][0]} is in the index already", "take it out first: index.without(ids)")
         all_ids = np.concatenate([self.fresh_ids, new])
         order = np.argsort(all_ids, kind="stable")
         fresh = np.concatenate([self.fresh.reshape(-1, self.dim), added])[order]

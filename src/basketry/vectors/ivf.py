@@ -16,6 +16,7 @@ import numpy as np
 
 from basketry.core.telemetry import span
 from basketry.vectors.structure import evenly, faiss_threads, in_blocks, selecting
+from basketry.vectors.unit import padded
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -58,7 +59,7 @@ class Ivf:
             clustering.seed, clustering.niter, clustering.min_points_per_centroid = run.seed % 2**31, _ROUNDS, 1
         index.cp.max_points_per_centroid = _LEARNED
         with faiss_threads(run.threads), span("learn cells", total=1, unit="steps"):
-            sample = _padded(evenly(vectors, rows, max(_LEARNED * cells, _CODES)), whole)
+            sample = padded(evenly(vectors, rows, max(_LEARNED * cells, _CODES)), whole)
             index.train(np.resize(sample, (max(len(sample), _WORDS), whole)))  # repeated, where they are fewer than words
         return cls(index)
 
@@ -84,12 +85,12 @@ class Ivf:
     def add(self, vectors: Vectors, rows: Rows) -> None:
         """See Structure."""
         for block in in_blocks(rows):
-            self.index.add_with_ids(_padded(vectors[block], self.index.d), block)
+            self.index.add_with_ids(padded(vectors[block], self.index.d), block)
 
     def candidates(self, queries: Vectors, wanted: int, breadth: float, allowed: Mask | None, threads: int) -> Rows:
         """See Structure; where fewer are allowed, the cells of each query are chosen by how many of them each holds."""
         asked, probes = min(wanted, self.rows), min(int(np.ceil(breadth)), self.widest)
-        queries = _padded(queries, self.index.d)
+        queries = padded(queries, self.index.d)
         with faiss_threads(threads):
             if allowed is None or np.count_nonzero(allowed) > _NEARLY_ALL * len(allowed):
                 parameters = faiss.SearchParametersIVF(nprobe=probes, sel=selecting(allowed))
@@ -144,9 +145,3 @@ class Ivf:
             if size:
                 found[faiss.rev_swig_ptr(self.index.invlists.get_ids(cell), int(size))] = cell
         return found
-
-
-def _padded(vectors: Vectors, dim: int) -> Vectors:
-    """Zeros behind each vector, up to `dim`: they change no product."""
-    missing = dim - vectors.shape[1]
-    return np.pad(vectors, ((0, 0), (0, missing))) if missing else np.ascontiguousarray(vectors)

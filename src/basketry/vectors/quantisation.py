@@ -15,7 +15,7 @@ from basketry.core.errors import RequestError
 from basketry.core.telemetry import span
 from basketry.vectors.exact import nearest_allowed, sort_keys, unpack
 from basketry.vectors.index import Nearest
-from basketry.vectors.unit import checked_unit
+from basketry.vectors.unit import checked_unit, padded
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -148,7 +148,7 @@ class ProductQuantisation:
         dim = whole.shape[1]
         parts = -(-dim // self.width)
         inside = parts * self.width
-        learned = _behind(evenly(whole, np.arange(len(whole)), _LEARNED), inside)
+        learned = padded(evenly(whole, np.arange(len(whole)), _LEARNED), inside)
         learned = np.resize(learned, (max(len(learned), _WORDS), inside))  # repeated, where there are fewer than words
         rotation = np.empty((0, 0), dtype=np.float32)
         with faiss_threads(run.threads), span("codebooks", total=parts, unit="parts") as progress:
@@ -165,7 +165,7 @@ class ProductQuantisation:
             words = faiss.vector_to_array(quantizer.centroids).reshape(parts, _WORDS, self.width)
             codes = np.empty((len(whole), parts), dtype=np.uint8)
             for start in range(0, len(whole), _BLOCK):
-                block = _behind(whole[start : start + _BLOCK], inside)
+                block = padded(whole[start : start + _BLOCK], inside)
                 codes[start : start + _BLOCK] = quantizer.compute_codes(block @ rotation.T if self.rotate else block)
         bare = ProductCodes(codes, words, rotation, dim, Reconstruction(0.0, 1.0))
         return ProductCodes(codes, words, rotation, dim, _reconstruction(whole, bare))
@@ -198,7 +198,7 @@ class ProductCodes:
 
     def search(self, queries: Vectors, k: int) -> Nearest:
         """See CompressedVectors. By tables of each query's products with the words."""
-        inside = _behind(checked_unit(queries, self.dim), self.words.shape[0] * self.words.shape[2])
+        inside = padded(checked_unit(queries, self.dim), self.words.shape[0] * self.words.shape[2])
         turned = np.ascontiguousarray(inside @ self.rotation.T) if self.rotation.size else inside
         cosine, rows = self._scanned.search(turned, min(k + _SPARE, len(self.codes)))
         return Nearest(*unpack(np.sort(sort_keys(rows, cosine), axis=1)[:, :k]))
@@ -226,11 +226,6 @@ class ProductCodes:
         index.is_trained = True
         index.add_sa_codes(np.ascontiguousarray(self.codes))
         return index
-
-
-def _behind(vectors: Vectors, dim: int) -> Vectors:
-    """Zeros behind each vector, up to `dim`."""
-    return np.ascontiguousarray(np.pad(vectors, ((0, 0), (0, dim - vectors.shape[1]))))
 
 
 def _reconstruction(vectors: Vectors, coded: CompressedVectors) -> Reconstruction:

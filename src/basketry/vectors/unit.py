@@ -36,3 +36,9 @@ def checked_unit(vectors: npt.ArrayLike, dim: int | None = None) -> Vectors:
             wrong = int(np.argmin(near))
             raise RequestError(f"vector {start + wrong} has norm {norms[wrong]:.4f}", "divide each vector by its norm")
     return matrix
+
+
+def padded(vectors: Vectors, dim: int) -> Vectors:
+    """Zeros behind each vector, up to `dim`: they change no product. C-ordered; copied only if need be."""
+    missing = dim - vectors.shape[1]
+    return np.pad(vectors, ((0, 0), (0, missing))) if missing else np.ascontiguousarray(vectors)

@@ -61,6 +61,7 @@ def test_a_ranking_that_does_not_fit_is_refused():
 
 
 def test_same_group_is_all_others_of_it():
+    assert same_group(np.array([], dtype=np.int64)).shape == (0, 0)
     table = same_group(np.array([7, 3, 7, 9, 7])).toarray()
     assert table.tolist() == [
         [False, False, True, False, True],

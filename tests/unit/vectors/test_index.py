@@ -79,6 +79,7 @@ def test_all_there_are_where_fewer_are_held_than_asked_for() -> None:
     assert index.search(PLANE, 9, index.only([])).ids.shape == (4, 0)
     empty = VectorIndexing(way="ivf").fit(PLANE[:0], RUN)
     assert empty.search(PLANE, 3).ids.shape == (4, 0) and len(empty) == 0
+    assert index.with_added([9, 8], PLANE[:2]).search(PLANE[1:2], 2).ids.tolist() == [[1, 8]]
     assert empty.with_added([5], PLANE[:1]).search(PLANE[:1], 3).ids.tolist() == [[5]]
     assert len(index.without([0, 1, 2, 3])) == 0
     assert index.without([0, 1, 2, 3]).search(PLANE, 3).ids.shape == (4, 0)
@@ -232,7 +233,9 @@ def test_the_way_is_chosen_by_size_or_by_name(way, n, limit) -> None:
         (lambda index: index.search(PLANE * 2, 1), "norm 2.0000"),
         (lambda index: index.search(np.ones((1, 3)) / 3**0.5, 1), "3 dimensions, where 2 are held"),
         (lambda index: index.with_added([1], PLANE[:1]), "id 1 is in the index already"),
+        (lambda index: index.with_added([9, 3, 8], PLANE[:3]), "id 3 is in the index already"),
         (lambda index: index.with_added([8, 8], PLANE[:2]), "id 8 stands there twice"),
+        (lambda index: index.search(PLANE, 1, index.with_added([9], PLANE[:1]).only([9])), "made for another index"),
         (lambda index: index.with_added([-1], PLANE[:1]), "id -1 is negative"),
         (lambda index: index.with_added([0.5], PLANE[:1]), "type float64"),
         (lambda index: index.with_added([8, 9], PLANE[:1]), "for 1 vectors"),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     Doubles = npt.NDArray[np.float64]
 
 FEWEST: Final = 50  # pairs to learn from, and texts to judge by on either side
+_MORE: Final = "give more pairs: a longer history, a lower floor"
 _WIDEST: Final = 64  # texts of a group that are all paired with each other: pairs grow with the square
 _DRAWN: Final = 8  # partners of each text in a larger one
 
@@ -126,14 +127,15 @@ def split(pairs: Pairs, run: Run, valid: float = 0.15, test: float = 0.15) -> Pa
     drawn = np.random.default_rng([run.seed, 7]).random(len(names))[key]
     to_test, to_valid = drawn < test, (drawn >= test) & (drawn < test + valid)
     learn = pairs.without(to_test | to_valid)
+    if len(learn.rows) < FEWEST:
+        raise RequestError(f"only {len(learn.rows)} pairs to learn from; {FEWEST} are needed", _MORE)
     parts = Parts(learn, _held_out(pairs, to_valid, to_test), _held_out(pairs, to_test, np.zeros_like(to_test)))
     for count, what in (
-        (len(learn.rows), "pairs to learn from"),
         (len(parts.valid.queries), "texts with a partner to stop by"),
         (len(parts.test.queries), "texts with a partner to judge by"),
     ):
         if count < FEWEST:
-            raise RequestError(f"only {count} {what}; {FEWEST} are needed", "give more pairs: a longer history, a lower floor")
+            raise RequestError(f"only {count} {what}; {FEWEST} are needed", _MORE)
     return parts
 
 

@@ -83,6 +83,8 @@ def test_too_little_is_refused_with_the_number():
     texts, labels = adaptation_worlds.letters(20, 3)
     with pytest.raises(RequestError, match=r"only \d+ .*50 are needed"):
         split(Pairs.of_groups(texts, labels, Run()), Run())
+    with pytest.raises(RequestError, match="only 0 pairs to learn from"):
+        split(Pairs.of_pairs([], [], []), Run())
 
 
 def test_a_weight_that_is_none_is_refused():
