@@ -523,6 +523,22 @@ def test_adapt_learns_from_a_table_and_a_build_uses_the_model(shop, tmp_path):
     assert "is there already" in run("adapt", tmp_path / "alike.csv", "--name", "own", shop=shop, status=2)
 
 
+def test_adapt_towards_behaviour_finds_groups_it_never_saw_pairs_of(shop, tmp_path):
+    pytest.importorskip("torch", reason="needs the extra train")
+    Shop.open(shop).models.publish("small", lambda folder: write_state(folder, transformer_worlds.transformer()))
+    texts, labels = adaptation_worlds.letters(280, 4)
+    pl.DataFrame({"text": texts, "label": labels}).write_csv(tmp_path / "alike.csv")
+    settings = ("--method", "behaviour", "--epochs", "4", "--learning-rate", "0.01")
+    told = asked("adapt", tmp_path / "alike.csv", "--base", "model:small", "--name", "towered", *settings, shop=shop)
+    ratio = {row["model"]: row["ratio_low"] for row in told["measures"] if row["metric"] == "recall@10"}
+    assert ratio["behaviour"] > 1.1 and told["model"] == "model:towered"
+    assert json.loads(asked("models", "towered", shop=shop)["models"][-1]["facts"])["plan"]["members"] == 3
+    for name in ("towered", "small"):
+        asked("models", "--remove", name, shop=shop)
+    refused = run("adapt", tmp_path / "alike.csv", *settings, "--track", "tensorboard", shop=shop, status=2)
+    assert "behaviour is several" in refused
+
+
 def test_adapt_publishes_nothing_that_is_no_better_unless_told_to(shop, tmp_path):
     random = np.random.default_rng(0)
     names = [f"{one} {two}" for one in "abcdefghijklmnopqrstuvwxyz" for two in "abcdefghijklmnopqrstuvwxyz"]
