@@ -1,11 +1,11 @@
 """Whether neighbours of a product that was never sold foretell what it will be bought with.
 
-    python benchmarks/quality/cold.py [--validation]
+    python benchmarks/quality/cold.py [--validation] [uci_online_retail] [complete_journey]
 
 A fifth of the products (by a hash of their ids) is cold: every line of theirs is taken away before anything is learned. What is
 learned comes from baskets before the cut; what is foretold are the warm products that a cold one is bought with after the cut.
 Everything tried was chosen with --validation, on other products and earlier months; it prints and writes nothing. Without it
-docs/reference/quality-cold.md is written. About eight minutes of one CPU.
+docs/reference/quality-cold.md is written, or the sections of the shops named. About eight minutes of one CPU.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ from basketry.app.init import InitRequest, init
 from basketry.app.shop import Shop
 from basketry.associations.baskets import BasketMatrix
 from basketry.associations.behaviour_vectors import Behaviour, BehaviourVectors
-from basketry.associations.cold import ColdFusion, ColdModel
+from basketry.associations.cold import ColdFusion
 from basketry.associations.lookahead import read_baskets
 from basketry.associations.partners import MEASURE, Partners
+from basketry.core.errors import DataError
 from basketry.core.protocols import Run
 from basketry.core.tables import Documents
 from basketry.encoders.models import encoder_of, load_state
@@ -61,11 +62,22 @@ class Setting:
     end: dt.date
     learn_floor: int
     partner_floor: int = 5
+    bases: tuple[str, ...] = ("universal", "minilm")
 
 
 TEST = (
     Setting("UCI Online Retail", "uci_online_retail", (0, 1), (0, 1), dt.date(2011, 9, 1), dt.date(2012, 1, 1), 3),
-    Setting("Complete Journey", "complete_journey", (0, 1), (0, 1), dt.date(2017, 10, 1), dt.date(2018, 1, 1), 20, 20),
+    Setting(
+        "Complete Journey",
+        "complete_journey",
+        (0, 1),
+        (0, 1),
+        dt.date(2017, 10, 1),
+        dt.date(2018, 1, 1),
+        20,
+        20,
+        ("universal",),
+    ),
 )
 VALIDATION = (
     Setting("UCI, validation", "uci_online_retail", (2, 3), (0, 1, 2, 3), dt.date(2011, 6, 1), dt.date(2011, 9, 1), 3),
@@ -161,7 +173,7 @@ def contrastive(asked: World, behaviour: Behaviour) -> EncoderState:
     """`basketry adapt`'s way, early stopping on products of its own keeping."""
     texts = np.array(asked.texts, dtype=object)
     pairs = Pairs.of_pairs(list(texts[behaviour.a]), list(texts[behaviour.b]), behaviour.weight)
-    parts = split(pairs, RUN, valid=0.1, test=0.1)
+    parts = split(pairs, RUN, valid=0.12, test=0.12)
     return ContrastiveAdapter(epochs=12, patience=3, temperature=0.1).fit(
         load_state("universal"), parts.learn, parts.valid, RUN
     )[0]
@@ -188,13 +200,17 @@ def rows(asked: World) -> tuple[list[Row], list[str]]:
 
     def fused(vectors: np.ndarray) -> np.ndarray:
         fusion = ColdFusion(behaviour=BehaviourVectors(min_customers=asked.setting.learn_floor))
-        model: ColdModel = fusion.fit(asked.past, {"text": Modality(vectors, vectors.any(axis=1))}, RUN)
+        try:
+            model = fusion.fit(asked.past, {"text": Modality(vectors, vectors.any(axis=1))}, RUN)
+        except DataError as error:
+            said.append(f"{error.message}: text alone is used")
+            return vectors
         said.append(model.proof.account())
         return model.vectors
 
     for kind, name, score in simple(asked, behaviour):
         add(kind, name, score, scores=True)
-    bases = {name: encoded(load_state(name), asked.texts) for name in ("universal", "minilm")}
+    bases = {name: encoded(load_state(name), asked.texts) for name in asked.setting.bases}
     for name, vectors in bases.items():
         add("unadapted encoder", f"{name}, as it comes", lambda vectors=vectors: vectors)
     for name in bases:
@@ -206,8 +222,8 @@ def rows(asked: World) -> tuple[list[Row], list[str]]:
         "universal, fine-tuned to behaviour (TextTower)",
         lambda: encoded(tower.fit(load_state("universal"), asked.texts, full, behaviour.partners, RUN), asked.texts),
     )
-    add("fused", "universal and behaviour (ColdFusion)", lambda: fused(bases["universal"]))
-    add("fused", "minilm and behaviour (ColdFusion)", lambda: fused(bases["minilm"]))
+    for name, vectors in bases.items():
+        add("fused", f"{name} and behaviour (ColdFusion)", lambda vectors=vectors: fused(vectors))
     return found, said
 
 
@@ -252,19 +268,26 @@ products and earlier months of UCI Online Retail (`--validation`); Complete Jour
 """
 
 
+def kept(sections: dict[str, str]) -> dict[str, str]:
+    """The sections of the page as it stands, with the new ones in their places."""
+    known = PAGE.read_text(encoding="utf-8").split("\n## ")[1:] if PAGE.exists() else []
+    whole = {section.splitlines()[0]: f"## {section}".rstrip() + "\n" for section in known} | sections
+    return {setting.title: whole[setting.title] for setting in TEST if setting.title in whole}
+
+
 def main(settings: tuple[Setting, ...], *, write: bool) -> None:
     """Measure and print; write the page."""
-    lines = [HEAD]
+    sections = {}
     with tempfile.TemporaryDirectory() as temporary:
         for setting in settings:
             asked = world(Path(temporary), setting)
-            lines += table(asked, *rows(asked))
-    page = "\n".join(lines).rstrip() + "\n"
-    if write:
-        PAGE.write_text(page, encoding="utf-8")
-    print(page)
+            sections[setting.title] = "\n".join(table(asked, *rows(asked))).rstrip() + "\n"
+            print(sections[setting.title], flush=True)
+            if write:
+                PAGE.write_text("\n".join([HEAD, *kept(sections).values()]), encoding="utf-8")
 
 
 if __name__ == "__main__":
     validating = "--validation" in sys.argv
-    main(VALIDATION if validating else TEST, write=not validating)
+    named = [setting for setting in TEST if setting.adapter in sys.argv[1:]]
+    main(VALIDATION if validating else tuple(named) or TEST, write=not validating)

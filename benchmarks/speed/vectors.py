@@ -290,7 +290,7 @@ One thread, CPU time, medians of interleaved rounds; {queries:,} queries that ar
 `python benchmarks/speed/vectors.py --peers PYTHON` with faiss {faiss}. *The same called directly* is the very faiss index that
 ours built and holds, refined by faiss (`IndexRefine`), with the same breadth and as many candidates. hnswlib and usearch: M 16,
 built at breadth 100, searched at the least breadth of a list that reaches .98 of these very queries, which favours them; they
-are left out at a million, where building takes them a quarter of an hour. Filters are drawn at random.
+were asked at about 100,000 only. Filters are drawn at random.
 """
 
 

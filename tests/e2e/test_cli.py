@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -15,10 +16,11 @@ import pytest
 import adaptation_worlds
 import transformer_worlds
 import worlds
+from basketry.app.adapt import AdaptRequest, adapt
 from basketry.app.adapt_pairs import shop_pairs
 from basketry.app.compress import CompressRequest, compress
 from basketry.app.shop import Shop
-from basketry.core.errors import RequestError
+from basketry.core.errors import DataError, RequestError, SourceColumns, SourceMissing
 from basketry.core.protocols import Run
 from basketry.core.tables import Rules
 from basketry.encoders.state import write_state
@@ -521,6 +523,22 @@ def test_adapt_learns_from_a_table_and_a_build_uses_the_model(shop, tmp_path):
     assert "is there already" in run("adapt", tmp_path / "alike.csv", "--name", "own", shop=shop, status=2)
 
 
+def test_adapt_towards_behaviour_finds_groups_it_never_saw_pairs_of(shop, tmp_path):
+    pytest.importorskip("torch", reason="needs the extra train")
+    Shop.open(shop).models.publish("small", lambda folder: write_state(folder, transformer_worlds.transformer()))
+    texts, labels = adaptation_worlds.letters(280, 4)
+    pl.DataFrame({"text": texts, "label": labels}).write_csv(tmp_path / "alike.csv")
+    settings = ("--method", "behaviour", "--epochs", "4", "--learning-rate", "0.01")
+    told = asked("adapt", tmp_path / "alike.csv", "--base", "model:small", "--name", "towered", *settings, shop=shop)
+    ratio = {row["model"]: row["ratio_low"] for row in told["measures"] if row["metric"] == "recall@10"}
+    assert ratio["behaviour"] > 1.1 and told["model"] == "model:towered"
+    assert json.loads(asked("models", "towered", shop=shop)["models"][-1]["facts"])["plan"]["members"] == 3
+    for name in ("towered", "small"):
+        asked("models", "--remove", name, shop=shop)
+    refused = run("adapt", tmp_path / "alike.csv", *settings, "--track", "tensorboard", shop=shop, status=2)
+    assert "behaviour is several" in refused
+
+
 def test_adapt_publishes_nothing_that_is_no_better_unless_told_to(shop, tmp_path):
     random = np.random.default_rng(0)
     names = [f"{one} {two}" for one in "abcdefghijklmnopqrstuvwxyz" for two in "abcdefghijklmnopqrstuvwxyz"]
@@ -548,18 +566,20 @@ def test_adapt_reads_the_pairs_of_a_shop_and_says_what_is_wrong(shop, tmp_path):
     assert len(shop_pairs(opened, "bought_together", "2020-01-01T00:00:00Z", 20, "", circumstances).pairs.rows) == 0
     (tmp_path / "odd.csv").write_text("title,label\na,b\n", encoding="utf-8")
     (tmp_path / "light.csv").write_text("text_a,text_b,weight\na,b,0\n", encoding="utf-8")
-    for arguments, status, words in (
-        (("--name", "x"), 2, "50 are needed"),
-        ((tmp_path / "odd.csv",), 3, "name them text and label"),
-        ((tmp_path / "none.csv",), 3, "there is no file"),
-        ((tmp_path / "light.csv",), 4, "row 1: weight '0' is not above 0"),
-        (("--pairs", "odd"), 2, "no pairs are called 'odd'"),
-        (("--pairs", "complement", "--as-of", "2024-03-01T00:00:00Z"), 2, "cannot be cut"),
-        (("--method", "magic"), 2, "no method is called 'magic'"),
-        (("--base", "onnx:x", "--method", "linear"), 2, "50 are needed"),
-        (("--track", "paper"), 2, "no tracker is called 'paper'"),
+    assert "50 are needed" in run("adapt", "--name", "x", shop=shop, status=2)
+    for fields, error, words in (
+        ({"source": str(tmp_path / "odd.csv")}, SourceColumns, "name them text and label"),
+        ({"source": str(tmp_path / "none.csv")}, SourceMissing, "there is no file"),
+        ({"source": str(tmp_path / "light.csv")}, DataError, "row 1: weight '0' is not above 0"),
+        ({"pairs": "odd"}, RequestError, "no pairs are called 'odd'"),
+        ({"pairs": "complement", "as_of": "2024-03-01T00:00:00Z"}, RequestError, "cannot be cut"),
+        ({"method": "magic"}, RequestError, "no method is called 'magic'"),
+        ({"track": "paper"}, RequestError, "no tracker is called 'paper'"),
+        ({"as_of": "soon"}, RequestError, "is not an instant"),
+        ({"name": "../up"}, RequestError, "may not name a model"),
     ):
-        assert words in run("adapt", *arguments, shop=shop, status=status)
+        with pytest.raises(error, match=re.escape(words)):
+            adapt(opened, AdaptRequest(**{"method": "linear"} | fields))
 
 
 def test_init_writes_a_file_that_teaches_and_never_overwrites(tmp_path):

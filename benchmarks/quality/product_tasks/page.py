@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -47,7 +48,7 @@ class Page:
         self.text("")
 
     def whole(self) -> str:
-        return f"{self.head}\n" + "\n".join(self.lines) + "\n"
+        return re.sub(r"\n{3,}", "\n\n", "\n".join([self.head, *self.lines]).strip()) + "\n"
 
 
 def told(value: Interval, digits: int = 3) -> str:

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from basketry.evaluation.bootstrap import Resampled
     from basketry.training.adaptation.contrastive import ContrastiveAdapter
     from basketry.training.adaptation.pairs import Parts
+    from basketry.training.fusion.text_tower import TextTower
     from basketry.training.tracking import Tracker
 
-METHODS: Final = ("contrastive", "linear")
+METHODS: Final = ("contrastive", "behaviour", "linear")
 METRICS: Final = ("hit@1", "recall@10", "mrr@10")
 TRACKERS: Final = ("none", "tensorboard", "mlflow")
 
@@ -42,7 +43,11 @@ class AdaptRequest:
         default="universal", metadata={"help": "What to start from: universal, minilm, model:NAME, sentence:FOLDER."}
     )
     method: str = field(
-        default="contrastive", metadata={"help": "contrastive (trains the network), or linear (one matrix, seconds, no torch)."}
+        default="contrastive",
+        metadata={
+            "help": "contrastive (trains the network on pairs), behaviour (trains it towards the partners of each text; reads "
+            "--epochs and --learning-rate only), or linear (one matrix, seconds, no torch)."
+        },
     )
     pairs: str = field(default="bought_together", metadata={"help": f"What goes together in the shop: {', '.join(SOURCES)}."})
     as_of: str = field(default="", metadata={"help": "Only what was known before this instant, ISO 8601 with zone."})
@@ -104,9 +109,8 @@ def adapt(shop: Shop, request: AdaptRequest) -> AdaptResult:
         if adapter is not None:
             folder = shop.folder / "cache" / "adapt" / request.name
             tracker = _tracker(shop, request)
-            states["contrastive"], account["contrastive"] = _trained(adapter, state, parts, run, folder, tracker)
-            encoder = encoder_of(states["contrastive"], run)
-            candidates["contrastive"] = encoder.encode(parts.test.texts)
+            states[request.method], account[request.method] = _trained(adapter, state, parts, run, folder, tracker)
+            candidates[request.method] = encoder_of(states[request.method], run).encode(parts.test.texts)
         progress.advance()
         measured = _measured(candidates, parts, run)
         better = measured[request.method].gain_over(measured["base"], "recall@10")
@@ -128,10 +132,13 @@ def adapt(shop: Shop, request: AdaptRequest) -> AdaptResult:
     )
 
 
-def _checked(shop: Shop, request: AdaptRequest) -> ContrastiveAdapter | None:
+def _checked(shop: Shop, request: AdaptRequest) -> ContrastiveAdapter | TextTower | None:
     """The estimator of the request, None for the linear one; whatever is wrong with it is said before any work."""
+    import dataclasses
+
     from basketry.core.errors import EncoderError, RequestError
     from basketry.training.adaptation.contrastive import ContrastiveAdapter
+    from basketry.training.fusion.text_tower import TextTower
 
     shop.models.refuse_taken(request.name)
     if request.method not in METHODS:
@@ -145,7 +152,14 @@ def _checked(shop: Shop, request: AdaptRequest) -> ContrastiveAdapter | None:
     if request.method == "linear":
         return None
     if importlib.util.find_spec("torch") is None:
-        raise EncoderError("contrastive adapting needs package torch", "pip install 'basketry[train]', or use --method linear")
+        raise EncoderError(
+            f"{request.method} adapting needs package torch", "pip install 'basketry[train]', or use --method linear"
+        )
+    if request.method == "behaviour":
+        if request.track != TRACKERS[0]:
+            raise RequestError(f"--track {request.track} follows one training, behaviour is several", "use --track none")
+        tower = TextTower(learning_rate=request.learning_rate)
+        return dataclasses.replace(tower, epochs=request.epochs or tower.epochs)
     return ContrastiveAdapter(
         learning_rate=request.learning_rate,
         epochs=request.epochs,
@@ -190,13 +204,21 @@ def _linear(state: EncoderState, base: _Vectors, parts: Parts) -> tuple[EncoderS
 
 
 def _trained(
-    adapter: ContrastiveAdapter, state: EncoderState, parts: Parts, run: Run, folder: Path, tracker: Tracker | None
+    adapter: ContrastiveAdapter | TextTower,
+    state: EncoderState,
+    parts: Parts,
+    run: Run,
+    folder: Path,
+    tracker: Tracker | None,
 ) -> tuple[EncoderState, dict[str, Any]]:
     """The network after training, and the account of it."""
     import dataclasses
 
     from basketry.training.adaptation.judging import STEERED_BY
+    from basketry.training.fusion.text_tower import TextTower
 
+    if isinstance(adapter, TextTower):
+        return adapter.of_pairs(state, parts.learn, run, folder=folder), {"plan": dataclasses.asdict(adapter)}
     adapted, history = adapter.fit(state, parts.learn, parts.valid, run, folder=folder, tracker=tracker)
     account = {
         "plan": dataclasses.asdict(adapter),
@@ -262,7 +284,7 @@ def _notes(request: AdaptRequest, measured: dict[str, Resampled], model: str) ->
     verb = "beats" if gain.low > 0 else "does not surely beat"
     told = f"{steered} {gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f})"
     notes = [f"{method} {verb} {request.base} on products kept out: {told}"]
-    if method == "contrastive" and measured[method].gain_over(measured["linear"], steered).low <= 0:
+    if method != "linear" and measured[method].gain_over(measured["linear"], steered).low <= 0:
         notes.append("the linear adapter, which costs seconds, does as well: --method linear")
     if model:
         notes.append(f"use it: basketry build --encoder {model}")

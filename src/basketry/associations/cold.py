@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 
@@ -23,16 +23,17 @@ from basketry.associations.behaviour_vectors import BehaviourVectors
 from basketry.associations.partners import MEASURE, Partners
 from basketry.core.errors import DataError, RequestError
 from basketry.core.telemetry import span
+from basketry.evaluation.bootstrap import Interval
 from basketry.training.fusion.late import LateFusion, LateModel
 from basketry.training.fusion.modality import BEHAVIOUR, Modality, checked
 from basketry.training.fusion.shared_space import FusedSpace, SharedSpace
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from scipy.sparse import csr_array
 
     from basketry.associations.baskets import BasketMatrix
-    from basketry.core.protocols import Run, Vectors
-    from basketry.evaluation.bootstrap import Interval
+    from basketry.core.protocols import Arrays, Run, Vectors
 
     Modalities = Mapping[str, Modality]
 
@@ -42,15 +43,7 @@ SHARED: Final = {"shared": (False, 0.0), "gated": (True, 0.0), "aligned": (False
 _FEWEST: Final = 30  # products with partners to judge by
 
 
-class Fuser(Protocol):
-    """Modalities in, one unit vector a product out: a LateModel or a FusedSpace."""
-
-    def fuse(self, modalities: Modalities) -> Vectors:
-        """float32 [n, dim], unit norm; zero for a product of which nothing is known."""
-        ...
-
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Proof:
     """How the fusions fared on products made cold.
 
@@ -63,6 +56,11 @@ class Proof:
     gain: Interval
     ratio: Interval
     judged: int
+
+    @property
+    def ends(self) -> dict[str, Interval]:
+        """Gain and ratio by name."""
+        return {"gain": self.gain, "ratio": self.ratio}
 
     @property
     def wins(self) -> bool:
@@ -88,7 +86,34 @@ class ColdModel:
 
     vectors: Vectors
     proof: Proof
-    fuser: Fuser | None
+    fuser: LateModel | FusedSpace | None
+
+    def state(self) -> Arrays:
+        """The arrays that hold all of it: `vectors`, the proof's figures, and the fuser's arrays after `late.` or `space.`."""
+        proof = self.proof
+        found: dict[str, npt.NDArray[np.generic]] = {"vectors": self.vectors, "judged": np.array([proof.judged])}
+        found |= {name: np.array([each.value, each.low, each.high]) for name, each in proof.ends.items()}
+        found |= {f"tried.{name}": np.array([value]) for name, value in proof.tried.items()}
+        found[f"best.{proof.best}"] = np.array([1])
+        if self.fuser is not None:
+            kind = "late." if isinstance(self.fuser, LateModel) else "space."
+            found |= {kind + name: array for name, array in self.fuser.state().items()}
+        return found
+
+    @classmethod
+    def from_state(cls, state: Arrays) -> Self:
+        """The model back from its arrays."""
+        tried = {name: float(np.asarray(array, dtype=np.float64)[0]) for name, array in _after("tried.", state).items()}
+        ends = [Interval(*np.asarray(state[name], dtype=np.float64).tolist()) for name in ("gain", "ratio")]
+        judged = int(np.asarray(state["judged"], dtype=np.int64)[0])
+        proof = Proof(tried, next(iter(_after("best.", state))), ends[0], ends[1], judged)
+        late, space = _after("late.", state), _after("space.", state)
+        fuser = LateModel.from_state(late) if late else FusedSpace.from_state(space) if space else None
+        return cls(np.asarray(state["vectors"], dtype=np.float32), proof, fuser)
+
+
+def _after(start: str, state: Arrays) -> dict[str, npt.NDArray[np.generic]]:
+    return {name.removeprefix(start): array for name, array in state.items() if name.startswith(start)}
 
 
 @dataclass(frozen=True)
@@ -127,7 +152,7 @@ class ColdFusion:
             trial = self._trial(baskets, contents, run)
             progress.advance()
             late = self.late.fit(trial.modalities, trial.choose.recall)
-            fusers: dict[str, Fuser] = {LATE: late}
+            fusers: dict[str, LateModel | FusedSpace] = {LATE: late}
             progress.advance()
             for name in names:
                 fusers[name] = self._shared(name, trial.modalities, trial.edges, run)
@@ -172,7 +197,7 @@ class ColdFusion:
         """The winner fitted on everything there is."""
         behaviour = self.behaviour.fit(baskets, run)
         modalities = {**contents, BEHAVIOUR: behaviour.modality}
-        fuser: Fuser
+        fuser: LateModel | FusedSpace
         if proof.best == LATE:
             fuser = LateModel(self.late.foretell(modalities), late.weights)
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -16,9 +16,9 @@ from basketry.encoders.transformer.layout import unscaled
 from basketry.training.plan import TrainingPlan
 
 if TYPE_CHECKING:
-    from torch import nn
+    from basketry.encoders.transformer.torch_network import TransformerNetwork
 
-_TEXTS = 512
+_TEXTS: Final = 512
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def trained(
     return replace(state, arrays={name: np.asarray(array) for name, array in arrays.items()}).with_step(told)
 
 
-def _rounded(step: Distil, state: EncoderState, spans: dict[str, tuple[float, float]]) -> nn.Module:
+def _rounded(step: Distil, state: EncoderState, spans: dict[str, tuple[float, float]]) -> TransformerNetwork:
     from basketry.encoders.transformer.torch_network import TransformerNetwork
     from basketry.training.rounding import feel_rounding
 

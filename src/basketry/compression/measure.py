@@ -71,8 +71,8 @@ class Fidelity:
     """How much of its teacher is left.
 
     `agreement`: the mean share of a text's 10 nearest held-out texts (a third of them, if there are fewer than 31) that teacher
-    and student name alike. `cosine`: the mean cosine of their vectors, NaN where dimensions differ. `task`, `kept`: hit@1 on the labelled texts, and its ratio to the
-    teacher's, both with 95% intervals over groups; None without labels.
+    and student name alike. `cosine`: the mean cosine of their vectors, NaN where dimensions differ. `task`, `kept`: hit@1 on
+    the labelled texts, and its ratio to the teacher's, both with 95% intervals over groups; None without labels.
     """
 
     agreement: float

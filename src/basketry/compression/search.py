@@ -25,6 +25,7 @@ FIRST: Final[dict[Family, tuple[str, ...]]] = {
     "ngram": ("vocab", "static", "static+int8", "vocab+static+int8", "dims:256"),
     "static": ("int8", "float16", "dims:128", "vocab+int8"),
 }
+_REPEATS: Final = 100  # draws of known recipes in a row after which there is nothing more to try
 _QUANTISED: Final = ("int8", "int8:keep=0", "int8:dynamic", "int4", "float16")
 
 
@@ -57,13 +58,16 @@ def search(
     """
     begun = time.monotonic()
     tried: dict[str, Trial | None] = {}
+    repeated = 0
 
     def over() -> bool:
-        return time.monotonic() - begun >= budget or 0 < most <= len(tried)
+        return time.monotonic() - begun >= budget or 0 < most <= len(tried) or repeated >= _REPEATS
 
     with span("search recipes", unit="recipes") as progress:
 
         def attempt(text: str) -> Trial | None:
+            nonlocal repeated
+            repeated = repeated + 1 if text in tried else 0
             if text not in tried:
                 tried[text] = _tried(Recipe.parse(text), state, materials, judge, held_out)
                 progress.advance()

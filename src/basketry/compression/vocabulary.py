@@ -33,20 +33,25 @@ _SPECIAL: Final = 3  # unknown, beginning and end: the first three sentence piec
 
 @dataclass(frozen=True)
 class Vocab:
-    """Keep the tokens of the shop's texts, those of one character, and the special ones; number them anew."""
+    """Keep the tokens of the shop's texts, the most frequent ones, those of one character and the special ones.
 
-    least: int = hyperparameter(1, "times a token must occur in the texts to be kept; at least 1")
+    The old vocabulary's first tokens are its most frequent ones, as WordPiece and SentencePiece write them: they serve texts
+    that are still to come.
+    """
+
+    frequent: int = hyperparameter(5_000, "tokens from the head of the old vocabulary that are kept in any case; at least 0")
+    least: int = hyperparameter(1, "times any other token must occur in the texts to be kept; at least 1")
 
     def __post_init__(self) -> None:
-        if self.least < 1:
-            raise RequestError(f"tokens cannot be kept from {self.least} occurrences", "at least 1")
+        if self.least < 1 or self.frequent < 0:
+            raise RequestError(f"vocab cannot have frequent={self.frequent}, least={self.least}", "at least 0, and at least 1")
 
     def apply(self, state: EncoderState, materials: Materials) -> EncoderState:
         """The state with a shorter table of tokens. Raises RequestError for a tokeniser of merges (BPE)."""
         of_family(state, "vocab", "transformer", "static", "ngram")
         texts = materials.sample(len(materials.texts))
         ids = np.fromiter(chain.from_iterable(tokeniser_of(state)(texts)), dtype=np.int64)
-        used = {int(token) for token in np.flatnonzero(np.bincount(ids) >= self.least)}
+        used = {int(token) for token in np.flatnonzero(np.bincount(ids) >= self.least)} | set(range(self.frequent))
         return trimmed_pieces(state, used) if state.family == "ngram" else trimmed(state, used)
 
 
@@ -127,7 +132,7 @@ def trimmed_pieces(state: EncoderState, used: Iterable[int]) -> EncoderState:
     """
     model = SentencePieces.parse(state.files[SENTENCE_PIECES])
     single = {number for number, piece in enumerate(model.pieces) if len(piece.removeprefix("\u2581")) <= 1}
-    kept = sorted({*used, *single, *range(_SPECIAL)})
+    kept = sorted(number for number in {*used, *single, *range(_SPECIAL)} if number < len(model.pieces))
     by_block: list[list[int]] = [[old for old in kept if old % BLOCKS == block] for block in range(BLOCKS)]
     depth = max(map(len, by_block))
     order: list[int | None] = [

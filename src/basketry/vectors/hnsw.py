@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import faiss
 import numpy as np
 
-from basketry.vectors.structure import evenly, faiss_threads, in_blocks, selecting
+from basketry.vectors.structure import Sieve, evenly, faiss_threads, in_blocks
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -62,12 +62,16 @@ class Hnsw:
             for block in in_blocks(rows):
                 self.index.add_with_ids(np.ascontiguousarray(vectors[block]), block)
 
-    def candidates(self, queries: Vectors, wanted: int, breadth: float, allowed: Mask | None, threads: int) -> Rows:
+    def sieve(self, allowed: Mask) -> Sieve:
+        """See Structure."""
+        return Sieve.of(allowed, np.empty(0, dtype=np.int64))
+
+    def candidates(self, queries: Vectors, wanted: int, breadth: float, sieve: Sieve | None, threads: int) -> Rows:
         """The walk passes nodes that are not allowed; as many more are looked at as leave the usual number that are."""
         asked = min(wanted, self.rows)
-        wider = breadth if allowed is None else breadth * len(allowed) / max(int(np.count_nonzero(allowed)), 1)
+        wider = breadth if sieve is None else breadth / max(sieve.share, 1 / self.rows)
         effort = int(np.ceil(wider)) + asked
-        parameters = faiss.SearchParametersHNSW(efSearch=min(effort, self.rows), sel=selecting(allowed))
+        parameters = faiss.SearchParametersHNSW(efSearch=min(effort, self.rows), sel=sieve.selector if sieve else None)
         with faiss_threads(threads):
             rows: Rows = self.index.search(np.ascontiguousarray(queries), asked, params=parameters)[1]
         return rows

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from basketry.core.protocols import Arrays, Run, Vectors
     from basketry.vectors.exact import Mask, Rows
     from basketry.vectors.indexing import VectorIndexing
-    from basketry.vectors.structure import Structure
+    from basketry.vectors.structure import Sieve, Structure
 
     Ids = npt.NDArray[np.int64]
 
@@ -44,11 +44,22 @@ class Allowed:
 
     base: Mask
     fresh: Mask
+    structure: Structure | None
 
     @cached_property
+    def base_count(self) -> int:
+        """How many of the base they are."""
+        return int(np.count_nonzero(self.base))
+
+    @property
     def count(self) -> int:
         """How many they are."""
-        return int(np.count_nonzero(self.base)) + int(np.count_nonzero(self.fresh))
+        return self.base_count + int(np.count_nonzero(self.fresh))
+
+    @cached_property
+    def sieve(self) -> Sieve | None:
+        """What the structure asks of them."""
+        return self.structure.sieve(self.base) if self.structure else None
 
 
 @dataclass(frozen=True)
@@ -89,7 +100,7 @@ class VectorIndex:
 
     def way(self, allowed: Allowed | None = None) -> Literal["exact", "hnsw", "ivf"]:
         """How it searches, among all or those allowed."""
-        if self.structure is None or (allowed is not None and np.count_nonzero(allowed.base) <= FEW):
+        if self.structure is None or (allowed is not None and allowed.base_count <= FEW):
             return "exact"
         return self.structure.kind
 
@@ -108,8 +119,7 @@ class VectorIndex:
         live = self._live if allowed is None else allowed
         if (len(live.base), len(live.fresh)) != (len(self.ids), len(self.fresh_ids)):
             raise RequestError("a filter made for another index", "make it with only() of the index that is searched")
-        base = None if allowed is None and not len(self.gone) else live.base
-        rows, cosine = self._base(queries, k, base, threads)
+        rows, cosine = self._base(queries, k, None if live.base_count == len(self.ids) else live, threads)
         ids = self.ids[rows]
         if len(self.fresh_ids) and live.fresh.any():
             extra, near = nearest_allowed(self.fresh, queries, k, live.fresh)
@@ -123,7 +133,7 @@ class VectorIndex:
         """The vectors of `ids` (int64 [m]; those it does not hold are passed over), to search among as often as wanted."""
         wanted = np.asarray(ids, dtype=np.int64).ravel()
         base, fresh = (_marked(held, wanted) for held in (self.ids, self.fresh_ids))
-        return Allowed(base & self._live.base, fresh)
+        return Allowed(base & self._live.base, fresh, self.structure)
 
     def with_added(self, ids: npt.ArrayLike, vectors: Vectors) -> Self:
         """An index that finds these too (int64 [m], unit float32 [m, dim]). Costs a copy of all additions so far.
@@ -221,35 +231,35 @@ class VectorIndex:
     @cached_property
     def _live(self) -> Allowed:
         base = ~self.gone if len(self.gone) else np.ones(len(self.ids), dtype=np.bool_)
-        return Allowed(base, np.ones(len(self.fresh_ids), dtype=np.bool_))
+        return Allowed(base, np.ones(len(self.fresh_ids), dtype=np.bool_), self.structure)
 
-    def _base(self, queries: Vectors, k: int, allowed: Mask | None, threads: int) -> tuple[Rows, Vectors]:
+    def _base(self, queries: Vectors, k: int, allowed: Allowed | None, threads: int) -> tuple[Rows, Vectors]:
         """Rows and cosines of the base."""
-        count = len(self.ids) if allowed is None else int(np.count_nonzero(allowed))
-        if self.structure is None or (allowed is not None and count <= FEW) or not len(queries):
-            return nearest_allowed(self.vectors, queries, k, allowed)
+        count, mask = (len(self.ids), None) if allowed is None else (allowed.base_count, allowed.base)
+        if self.structure is None or self.way(allowed) == "exact" or not len(queries):
+            return nearest_allowed(self.vectors, queries, k, mask)
         parts = []
         for start in range(0, len(queries), _BLOCK):
             block = queries[start : start + _BLOCK]
-            keys, wanted = self._approximate(self.structure, block, k, allowed, threads)
+            keys, wanted = self._approximate(self.structure, block, k, allowed.sieve if allowed else None, threads)
             short = np.flatnonzero(keys[:, min(wanted, count) - 1] == MISSING)
             rows, cosine = unpack(keys[:, : min(k, count)])
             if len(short):
-                rows[short], cosine[short] = nearest_allowed(self.vectors, block[short], k, allowed)
+                rows[short], cosine[short] = nearest_allowed(self.vectors, block[short], k, mask)
             parts.append((rows, cosine))
         if len(parts) == 1:
             return parts[0]
         return np.concatenate([rows for rows, _ in parts]), np.concatenate([cosine for _, cosine in parts])
 
     def _approximate(
-        self, structure: Structure, queries: Vectors, k: int, allowed: Mask | None, threads: int
+        self, structure: Structure, queries: Vectors, k: int, sieve: Sieve | None, threads: int
     ) -> tuple[Rows, int]:
         """Sort keys of the best candidates of each query, best first, and how many of them it should have met."""
         from basketry.vectors.structure import cosines
 
         usual, spare = structure.spared(k)
         breadth = self.tuning.breadth * max(1.0, k / self.indexing.k) ** _DEEPER
-        rows = structure.candidates(queries, usual * self.tuning.depth, breadth, allowed, threads)
+        rows = structure.candidates(queries, usual * self.tuning.depth, breadth, sieve, threads)
         keys = sort_keys(rows, cosines(self.vectors, queries, rows, threads))
         wanted = min(k + spare, keys.shape[1])
         if wanted < keys.shape[1]:

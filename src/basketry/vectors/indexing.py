@@ -104,19 +104,28 @@ class VectorIndexing:
         return index
 
     def _raised(self, index: VectorIndex, widest: int, sample: _Sample, run: Run) -> VectorIndex:
-        """Look at more until enough is found; where looking at more finds no more, compare more of what was looked at."""
+        """Look at more until enough is found; where looking at more finds no more, compare more of what was looked at.
+
+        Then, comparing so many, look at as little as still finds enough.
+        """
         breadth, depth, before = min(_NARROWEST, widest), 1, 0.0
         while True:
             index = replace(index, tuning=Tuning(breadth, depth))
             recall = sample.recall(index, run)
             if recall.low >= self.recall or (breadth >= widest and depth >= _DEEPEST):
-                return index
+                break
             stuck = recall.value - before < _LITTLE or breadth >= widest
             if stuck and depth < _DEEPEST:
                 depth *= 2
             else:
                 breadth = min(math.ceil(breadth * _STEP), widest)
             before = recall.value
+        while recall.low >= self.recall and breadth > _NARROWEST:
+            breadth = max(int(breadth / _STEP), _NARROWEST)
+            narrower = replace(index, tuning=Tuning(breadth, depth))
+            recall = sample.recall(narrower, run)
+            index = narrower if recall.low >= self.recall else index
+        return index
 
 
 _RANGES: Final = {

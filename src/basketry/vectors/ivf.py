@@ -15,7 +15,7 @@ import faiss
 import numpy as np
 
 from basketry.core.telemetry import span
-from basketry.vectors.structure import evenly, faiss_threads, in_blocks, selecting
+from basketry.vectors.structure import Sieve, evenly, faiss_threads, in_blocks
 from basketry.vectors.unit import padded
 
 if TYPE_CHECKING:
@@ -87,46 +87,49 @@ class Ivf:
         for block in in_blocks(rows):
             self.index.add_with_ids(padded(vectors[block], self.index.d), block)
 
-    def candidates(self, queries: Vectors, wanted: int, breadth: float, allowed: Mask | None, threads: int) -> Rows:
+    def sieve(self, allowed: Mask) -> Sieve:
+        """See Structure."""
+        return Sieve.of(allowed, np.bincount(self._cell_of[allowed], minlength=self.widest))
+
+    def candidates(self, queries: Vectors, wanted: int, breadth: float, sieve: Sieve | None, threads: int) -> Rows:
         """See Structure; where fewer are allowed, the cells of each query are chosen by how many of them each holds."""
         asked, probes = min(wanted, self.rows), min(int(np.ceil(breadth)), self.widest)
         queries = padded(queries, self.index.d)
         with faiss_threads(threads):
-            if allowed is None or np.count_nonzero(allowed) > _NEARLY_ALL * len(allowed):
-                parameters = faiss.SearchParametersIVF(nprobe=probes, sel=selecting(allowed))
+            if sieve is None or sieve.share > _NEARLY_ALL:
+                parameters = faiss.SearchParametersIVF(nprobe=probes, sel=sieve.selector if sieve else None)
                 rows: Rows = self.index.search(queries, asked, params=parameters)[1]
                 return rows
             parts = [queries[start : start + _QUERIES] for start in range(0, len(queries), _QUERIES)]
-            return np.concatenate([self._among(part, asked, probes, allowed) for part in parts])
+            return np.concatenate([self._among(part, asked, probes, sieve) for part in parts])
 
     def to_bytes(self) -> npt.NDArray[np.uint8]:
         """See Structure."""
         written: npt.NDArray[np.uint8] = faiss.serialize_index(self.index)
         return written
 
-    def _among(self, queries: Vectors, asked: int, probes: int, allowed: Mask) -> Rows:
+    def _among(self, queries: Vectors, asked: int, probes: int, sieve: Sieve) -> Rows:
         """Candidates that are allowed, from cells chosen query by query."""
         near, cells = self.index.quantizer.search(queries, self.widest)
-        used = self._cells_for(cells, probes, allowed)
+        used = self._cells_for(cells, probes, sieve.held)
         most = int(used.sum(axis=1).max())
         order = np.argsort(~used, axis=1, kind="stable")[:, :most]  # chosen cells first, nearest first
         chosen = np.where(np.take_along_axis(used, order, 1), np.take_along_axis(cells, order, 1), -1)
         near = np.ascontiguousarray(np.take_along_axis(near, order, 1))
         cosine, rows = np.empty((len(queries), asked), dtype=np.float32), np.empty((len(queries), asked), dtype=np.int64)
         arrays = (faiss.swig_ptr(each) for each in (chosen, near, cosine, rows))
-        parameters = faiss.SearchParametersIVF(nprobe=most, sel=selecting(allowed))
+        parameters = faiss.SearchParametersIVF(nprobe=most, sel=sieve.selector)
         self.index.search_preassigned_c(len(queries), faiss.swig_ptr(queries), asked, *arrays, False, parameters)
         return rows
 
-    def _cells_for(self, cells: Rows, probes: int, allowed: Mask) -> Mask:
-        """Which of each query's cells (all of them, nearest first) to look into: bool like `cells`.
+    def _cells_for(self, cells: Rows, probes: int, held: Rows) -> Mask:
+        """Which of each query's cells (all of them, nearest first) to look into: bool like `cells`. `held`: allowed in each.
 
         Of cells that hold an allowed vector, the nearest until A f^(s-1) reaches what `probes` cells of mean size hold: A
         allowed vectors met, a share f of those passed, s = 1.25 as measured. Where all are allowed this is `probes` cells;
         where they are a share f everywhere, f^-s times as many; where they lie far off, as many as it takes to reach them.
         """
-        sizes, held = self._sizes, np.bincount(self._cell_of[allowed], minlength=self.widest)
-        passed, met = np.cumsum(sizes[cells], axis=1), np.cumsum(held[cells], axis=1)
+        passed, met = np.cumsum(self._sizes[cells], axis=1), np.cumsum(held[cells], axis=1)
         enough = probes * self.rows / self.widest
         reached = met * (met / np.maximum(passed, 1)) ** (_SHARE - 1)
         before = np.pad(reached[:, :-1], ((0, 0), (1, 0)))

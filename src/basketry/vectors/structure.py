@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, Self
 
 import faiss
 import numpy as np
@@ -19,6 +20,21 @@ if TYPE_CHECKING:
 
 Kind = Literal["hnsw", "ivf"]
 _ADDED: Final = 50_000  # rows given to faiss at a time
+
+
+@dataclass(frozen=True, eq=False)
+class Sieve:
+    """The rows that a search may answer with: faiss's selector, their share of all, and how many stand in each cell (`ivf`)."""
+
+    selector: Any
+    share: float
+    held: Rows
+
+    @classmethod
+    def of(cls, allowed: Mask, held: Rows) -> Self:
+        """From the rows marked in `allowed` (bool [n])."""
+        share = float(np.count_nonzero(allowed)) / max(len(allowed), 1)
+        return cls(faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little")), share, held)
 
 
 class Structure(Protocol):
@@ -43,8 +59,12 @@ class Structure(Protocol):
         """Candidates to compare for `k` neighbours, and how many more than k must be met for the answer to be trusted."""
         ...
 
-    def candidates(self, queries: Vectors, wanted: int, breadth: float, allowed: Mask | None, threads: int) -> Rows:
-        """Rows int64 [q, wanted] of those `allowed` (bool, of all rows) that may be nearest, -1 where it met no more.
+    def sieve(self, allowed: Mask) -> Sieve:
+        """What `candidates` asks of a filter (bool, of all rows): worked out once, used for any number of searches."""
+        ...
+
+    def candidates(self, queries: Vectors, wanted: int, breadth: float, sieve: Sieve | None, threads: int) -> Rows:
+        """Rows int64 [q, wanted] of those the sieve lets through that may be nearest, -1 where it met no more.
 
         `breadth` is how much it looks at where all are allowed; the fewer are, the more it looks at.
         """
@@ -80,11 +100,6 @@ def from_bytes(kind: Kind, source: npt.NDArray[np.uint8]) -> Structure:
     reader = faiss.ZeroCopyIOReader(faiss.swig_ptr(source), source.nbytes)
     index = faiss.read_index(reader, faiss.IO_FLAG_MMAP_IFC)
     return Hnsw(index, source) if kind == "hnsw" else Ivf(index, source)
-
-
-def selecting(allowed: Mask | None) -> Any:
-    """What lets through the rows that `allowed` (bool [n]) marks."""
-    return None if allowed is None else faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
 
 
 def cosines(vectors: Vectors, queries: Vectors, rows: Rows, threads: int) -> Vectors:

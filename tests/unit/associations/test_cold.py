@@ -7,7 +7,7 @@ import cold_worlds
 from basketry.associations import cold as module
 from basketry.associations.baskets import BasketMatrix
 from basketry.associations.behaviour_vectors import BehaviourVectors
-from basketry.associations.cold import ColdFusion
+from basketry.associations.cold import ColdFusion, ColdModel
 from basketry.associations.partners import MEASURE, Partners
 from basketry.core.errors import DataError, RequestError
 from basketry.training.fusion.modality import Modality
@@ -52,6 +52,10 @@ def test_a_fusion_that_finds_what_text_hides_is_used(baskets):
     assert model.proof.tried[model.proof.best] > model.proof.tried["text"]
     assert "fusion is used" in model.proof.account()
     assert np.linalg.norm(model.vectors, axis=1) == pytest.approx(1, abs=1e-5)
+    back = ColdModel.from_state(model.state())
+    assert back.proof == model.proof
+    assert back.fuser is not None
+    assert np.array_equal(back.fuser.fuse({"text": texts}), model.fuser.fuse({"text": texts}))
     # A product that comes later has its text alone, and lands among its group.
     assert model.fuser is not None
     late = model.fuser.fuse({"text": texts})
@@ -70,6 +74,9 @@ def test_useless_text_is_left_alone(baskets):
     assert model.fuser is None
     assert np.array_equal(model.vectors, texts.vectors)
     assert "text alone is used" in model.proof.account()
+    back = ColdModel.from_state(model.state())
+    assert back.proof == model.proof
+    assert back.fuser is None
 
 
 def test_products_without_text_have_no_vector_where_text_alone_serves(baskets):

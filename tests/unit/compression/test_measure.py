@@ -103,7 +103,7 @@ def test_a_picture_names_the_frontier_and_nothing_else():
     drawn = frontier_svg(points, 0.01)
     import xml.etree.ElementTree as tree
 
-    root = tree.fromstring(drawn)  # noqa: S314 - our own text
+    root = tree.fromstring(drawn)
     named = [each.text for each in root.iter("{http://www.w3.org/2000/svg}text")]
     assert "int8" in named and "static" in named and "a<b" not in named
     titles = [each.text for each in root.iter("{http://www.w3.org/2000/svg}title")]

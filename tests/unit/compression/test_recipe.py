@@ -22,7 +22,7 @@ TEXTS = st.sampled_from(
         "lowrank:0.25",
         "lowrank:rank=0.5,part=feed,weighted=false",
         "vocab",
-        "vocab:least=2",
+        "vocab:frequent=0,least=2",
         "align:0.01",
         "dims:64",
         "distil",

@@ -19,7 +19,7 @@ SHOP = ("whole milk 1 l", "bread", "dog food 15 kg")
 def test_a_transformer_reads_kept_words_as_before_and_spells_the_others():
     pytest.importorskip("onnxruntime", reason="needs the extra onnx")
     state = transformer_worlds.transformer()
-    made = Vocab().apply(state, Materials(SHOP, (state,), Run(threads=1)))
+    made = Vocab(frequent=0).apply(state, Materials(SHOP, (state,), Run(threads=1)))
     assert len(made.arrays["embeddings.word"]) < len(state.arrays["embeddings.word"])
     before, after = encoder_of(state, Run(threads=1)), encoder_of(made, Run(threads=1))
     texts = [*SHOP, "milk bread", "food food 1"]
@@ -30,7 +30,7 @@ def test_a_transformer_reads_kept_words_as_before_and_spells_the_others():
 
 def test_a_word_that_is_rare_is_spelt():
     state = transformer_worlds.transformer()
-    made = Vocab(least=2).apply(state, Materials(("bread milk", "bread food"), (state,), Run(threads=1)))
+    made = Vocab(frequent=0, least=2).apply(state, Materials(("bread milk", "bread food"), (state,), Run(threads=1)))
     read = tokeniser_of(made)(["bread", "milk"])
     assert [len(one) for one in read] == [3, 2 + len("milk")]
 
@@ -38,7 +38,7 @@ def test_a_word_that_is_rare_is_spelt():
 def test_the_default_encoder_keeps_its_vectors_on_a_quarter_of_the_bytes():
     state = load_state("universal")
     texts = [*SHOP, "牛奶", "新鲜全脂牛奶 1升"]
-    made = Vocab().apply(state, Materials(texts, (state,), Run(threads=1)))
+    made = Vocab(frequent=0).apply(state, Materials(texts, (state,), Run(threads=1)))
     assert made.bytes < state.bytes / 4
     before, after = encoder_of(state, Run(threads=1)), encoder_of(made, Run(threads=1))
     assert np.abs(before.encode(texts) - after.encode(texts)).max() < 1e-6
@@ -52,7 +52,7 @@ def test_static_vectors_are_trimmed_with_their_tokeniser():
     state = transformer_worlds.transformer()
     materials = Materials(DOCUMENTS, (state,), Run(threads=1))
     static = Static().apply(state, materials)
-    made = Vocab().apply(static, Materials(SHOP, (state,), Run(threads=1)))
+    made = Vocab(frequent=0).apply(static, Materials(SHOP, (state,), Run(threads=1)))
     before, after = encoder_of(static, Run()), encoder_of(made, Run())
     assert len(made.arrays["vectors"]) < len(static.arrays["vectors"])
     assert np.abs(before.encode(SHOP) - after.encode(SHOP)).max() < 1e-6
@@ -68,4 +68,4 @@ def test_merges_are_refused():
     tokeniser["model"]["vocab"]["ab"] = len(tokeniser["model"]["vocab"])
     merged = replace(state, files={"tokenizer.json": json.dumps(tokeniser).encode()})
     with pytest.raises(RequestError, match="merges"):
-        Vocab().apply(merged, Materials(SHOP, (state,), Run()))
+        Vocab(frequent=0).apply(merged, Materials(SHOP, (state,), Run()))

@@ -5,9 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="needs the extra train")
-pytest.importorskip("onnxruntime", reason="needs the extra onnx")
-
 import transformer_worlds
 from basketry.compression.layers import with_layers
 from basketry.compression.quantising import in_whole_numbers
@@ -18,10 +15,13 @@ from basketry.core.protocols import Run
 from basketry.encoders.batches import padded
 from basketry.encoders.models import encoder_of, network_of, tokeniser_of
 from basketry.encoders.transformer.calibration import observe
-from basketry.encoders.transformer.torch_network import TransformerNetwork
 from basketry.testing.encoders import DOCUMENTS
-from basketry.training.distillation import Distillation, Weights, aims, mapped
-from basketry.training.rounding import feel_rounding
+
+torch = pytest.importorskip("torch", reason="needs the extra train")
+pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+from basketry.encoders.transformer.torch_network import TransformerNetwork  # noqa: E402 - these need torch
+from basketry.training.distillation import Distillation, Weights, aims, mapped  # noqa: E402
+from basketry.training.rounding import feel_rounding  # noqa: E402
 
 WORDS = transformer_worlds.WORDS
 TEXTS = [f"{one} {two} {three}" for one in WORDS[:5] for two in WORDS[5:10] for three in WORDS[10:14]]

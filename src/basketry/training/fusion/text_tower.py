@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -17,6 +18,7 @@ from basketry.core.errors import EncoderError, RequestError
 from basketry.encoders.documents import readable
 from basketry.encoders.models import encoder_of, network_of, tokeniser_of
 from basketry.training.adaptation.linear import with_projection
+from basketry.training.fusion.factors import factorised
 from basketry.training.fusion.foretelling import Foretelling
 from basketry.training.fusion.modality import Modality
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from basketry.core.protocols import Arrays, Run, Vectors
     from basketry.encoders.state import EncoderState
+    from basketry.training.adaptation.pairs import Pairs
 
 RATES: Final = {"ngram": 5e-4, "transformer": 1e-4, "static": 1e-2}
 
@@ -48,29 +51,33 @@ class TextTower:
     token_dropout: float = field(default=0.1, metadata={"help": "share of a text's tokens left out while training; in [0, 1)"})
     learn_tokens: int = field(default=2, metadata={"help": "learn embeddings of tokens in so many texts; 0: none (ngram)"})
     reg: float = field(default=0.1, metadata={"help": "of the ridge regression it begins with; above 0"})
+    dim: int = field(default=512, metadata={"help": "length of the vectors that pairs are factorised into (`of_pairs`)"})
     members: int = field(
         default=3, metadata={"help": "networks trained, each from a seed of its own, and averaged; at least 1"}
     )
 
     def __post_init__(self) -> None:
-        if not (
-            self.members >= 1
-            and self.temperature > 0
-            and 0 <= self.token_dropout < 1
-            and self.learning_rate >= 0
-            and self.learn_tokens >= 0
-        ):
+        counts = min(self.members, self.epochs, self.batch_size, self.dim) >= 1
+        shares = self.temperature > 0 and 0 <= self.token_dropout < 1
+        if not (counts and shares and min(self.learning_rate, self.learn_tokens) >= 0):
             raise RequestError(
-                f"a text tower cannot be {self}", "temperature above 0, token_dropout in [0, 1), the others from 0"
+                f"a text tower cannot be {self}", "counts start at 1, temperature is above 0, token_dropout in [0, 1)"
             )
 
     def fit(
-        self, state: EncoderState, texts: Sequence[str], behaviour: Modality, partners: csr_array, run: Run
+        self,
+        state: EncoderState,
+        texts: Sequence[str],
+        behaviour: Modality,
+        partners: csr_array,
+        run: Run,
+        *,
+        folder: Path | None = None,
     ) -> EncoderState:
         """From each product's text ("" for none) and behaviour, and `partners`, float [n, n], symmetric: the weight of a pair.
 
-        Learned from are products that have text, behaviour and partners. Raises EncoderError without torch, RequestError where
-        no product has all three.
+        Learned from are products that have all three. With `folder` a killed run goes on. Raises EncoderError
+        without torch, RequestError where no product has all three.
         """
         try:
             from basketry.training.fusion.text_objective import BehaviourObjective, ProductTexts
@@ -95,9 +102,16 @@ class TextTower:
         for member in range(self.members):
             module = network_of(start)
             seed = int(np.random.SeedSequence([run.seed, member]).generate_state(1)[0])
-            train(module, objective, examples, plan, dataclasses.replace(run, seed=seed))
+            train(
+                module, objective, examples, plan, dataclasses.replace(run, seed=seed), folder=folder and folder / str(member)
+            )
             trained.append(module.arrays())  # type: ignore[operator]
         return dataclasses.replace(begun, arrays=_averaged(trained))
+
+    def of_pairs(self, state: EncoderState, pairs: Pairs, run: Run, *, folder: Path | None = None) -> EncoderState:
+        """The same from weighted pairs of texts: the behaviour of a text is its row of the pairs' table, factorised."""
+        partners = pairs.partners()
+        return self.fit(state, pairs.texts, factorised(partners, self.dim), partners, run, folder=folder)
 
     def _begun(self, state: EncoderState, read: list[str], behaviour: Vectors, run: Run) -> EncoderState:
         """The encoder with what ridge regression foretells."""
