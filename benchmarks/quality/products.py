@@ -6,7 +6,7 @@
 Product matching on shopee_matching (retrieval) and er_product_matching (pairs), category on fashion_styles and zh_mall_catalog,
 sentiment on zh_reviews. Everything is learned and chosen on train and validation parts; test parts are measured once.
 `--also NAME=FOLDER` adds rows for a model folder, adapted elsewhere or compressed. Writes docs/reference/quality-products.md.
-Takes some six minutes of one core.
+Takes some ten minutes of one core.
 """
 
 from __future__ import annotations
