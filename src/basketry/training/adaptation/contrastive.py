@@ -33,6 +33,11 @@ _MOST_EPOCHS: Final = 20
 _CHECKPOINT: Final = 25  # steps: what a kill can cost, some 25 s
 _VALIDATIONS: Final = 5
 RATES: Final = {"ngram": 5e-4, "transformer": 1e-4, "static": 1e-2}  # learning rates that held on more than one catalogue
+EFFICIENT_RATES: Final = {
+    "lora": 1e-3,
+    "adalora": 1e-2,
+    "adapters": 1e-3,
+}  # few weights must each move further: quality-pretraining
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ class ContrastiveAdapter:
         examples = self._examples(state, pairs, tokenise, run)
         together = max(self.batch_size // self.alike, 1)
         plan = TrainingPlan(
-            learning_rate=self.learning_rate or RATES[state.family],
+            learning_rate=self.learning_rate or EFFICIENT_RATES.get(self.peft) or RATES[state.family],
             epochs=1,
             batch_size=together,
             patience=self.patience,
