@@ -4,6 +4,7 @@ VENV ?= .venv
 EXTRAS ?= dev
 BIN := $(VENV)/bin
 FUZZ_SECONDS ?= 30
+PEERS ?=
 SANITIZERS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 STAMP := $(VENV)/.installed-$(EXTRAS)
 
@@ -46,12 +47,25 @@ fuzz: setup  ## coverage-guided fuzzing of the kernels under sanitizers, FUZZ_SE
 	build/fuzz/kernels -max_total_time=$(FUZZ_SECONDS) -len_control=0 -max_len=6000 -artifact_prefix=build/fuzz/ -verbosity=0 \
 		-print_final_stats=1 build/fuzz/corpus
 
-bench: setup  ## measure against peers and write the pages in docs/reference
+bench: setup  ## measure against peers (PEERS: a python that has them) and write the pages in docs/reference; an hour and more
 	$(BIN)/python benchmarks/speed/start.py
 	$(BIN)/python benchmarks/speed/pairs.py 5
 	$(BIN)/python benchmarks/speed/ingest.py
+	$(BIN)/python benchmarks/speed/itemsets.py $(PEERS)
+	$(BIN)/python benchmarks/speed/rules.py $(PEERS)
+	$(BIN)/python benchmarks/speed/sequences.py
+	$(BIN)/python benchmarks/speed/utility.py
+	$(BIN)/python benchmarks/speed/moving.py
+	$(BIN)/python benchmarks/speed/runtime_kernels.py
+	$(BIN)/python benchmarks/speed/encoders.py build/students
+	$(BIN)/python benchmarks/speed/vectors.py $(if $(PEERS),--peers $(PEERS))
 	$(BIN)/python benchmarks/quality/crosslingual.py
 	$(BIN)/python benchmarks/quality/holdout.py
+	$(BIN)/python benchmarks/quality/rules.py
+	$(BIN)/python benchmarks/quality/images.py
+	$(BIN)/python benchmarks/quality/products.py
+	$(BIN)/python benchmarks/quality/pretraining.py
+	$(BIN)/python benchmarks/quality/cold.py
 
 docs: setup  ## write the reference pages that come from the code
 	$(BIN)/python docs/generate.py
