@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from basketry.compression.recipe import Recipe
+from basketry.compression.step import Materials
 from basketry.core.protocols import Run
 from basketry.encoders import CachedEncoder
 from basketry.encoders.models import encoder_of, load_state
@@ -62,6 +64,16 @@ class Bench:
             self.states[name] = found.with_step({"verb": "adapt", "cpu_seconds": self.learning[name]})
             write_state(kept, self.states[name])
             print(f"  {name}: {len(history.losses)} steps, {history.validations}", flush=True)
+        return name
+
+    def compressed(self, base: str, recipe: str, texts: list[str]) -> str:
+        """The model `base` after a recipe that learns from `texts`; returns its name, and counts base's learning as its own."""
+        name = f"{base}, {recipe}"
+        if name not in self.states:
+            begun = time.process_time()
+            teacher = self.state(base)
+            self.states[name] = Recipe.parse(recipe).apply(teacher, Materials(texts, (teacher,), RUN))
+            self.learning[name] = time.process_time() - begun + self.learning.get(base, 0.0)
         return name
 
 

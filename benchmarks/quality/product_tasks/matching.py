@@ -50,6 +50,16 @@ def shopee(bench: Bench, page: Page) -> None:
         "MiniLM adapted on shopee", "minilm", few, held_out(share_of(parts["valid"], 0.3)), ContrastiveAdapter(epochs=1)
     )
     rows.append(_by_model(bench, parts, small, f"MiniLM, adapted on {SMALL:.0%} of the train groups"))
+    for base, told, recipe in (
+        ("universal", "default", "vocab"),
+        (adapted, "default, adapted", "vocab"),
+        (adapted, "default, adapted", "vocab+static"),
+        ("minilm", "MiniLM", "int8"),
+        (small, "MiniLM, adapted", "int8"),
+        (small, "MiniLM, adapted", "static"),
+    ):
+        model = bench.compressed(base, recipe, parts["train"].texts)
+        rows.append(_by_model(bench, parts, model, f"{told}, compressed: `{recipe}`, {bench.state(model).bytes / 1e6:.0f} MB"))
     rows += [_by_model(bench, parts, name, name) for name in bench.also]
     page.table(rows, METRICS, "hit@1")
 
