@@ -16,9 +16,12 @@ CHOSEN: Final = "runtimes.json"  # in the shop's cache: digest of a model, and t
 
 
 def shop_spec(shop: Shop, spec: str) -> str:
-    """`spec` with a model of the shop's own turned into its folder."""
+    """`spec` with a model of the shop's own turned into its folder. Raises NotFound for a model that is neither."""
     kind, _, rest = spec.partition(":")
-    return f"model:{shop.models.path(rest)}" if kind == "model" and rest in shop.models.published() else spec
+    if kind != "model" or not rest or "/" in rest:
+        return spec
+    own = rest in shop.models.published() or not Path(rest).is_dir()
+    return f"model:{shop.models.path(rest)}" if own else spec
 
 
 def shop_state(shop: Shop, spec: str) -> EncoderState:
