@@ -11,7 +11,10 @@ from basketry.app.shop import Shop
 if TYPE_CHECKING:
     import polars as pl
 
+    from basketry.app.adapt import AdaptRequest, AdaptResult
     from basketry.app.build import BuildRequest, BuildResult
+    from basketry.app.compress import CompressRequest, CompressResult
+    from basketry.app.encode import EncodeResult
     from basketry.app.explain import ExplainResult
     from basketry.app.ingest import IngestResult
 
@@ -51,6 +54,33 @@ class Notebook(Shop):
         from basketry.app.neighbours import NeighboursRequest, neighbours
 
         return neighbours(self, NeighboursRequest(product, text, k, filter)).neighbours
+
+    def encode(self, source: str = "", *, encoder: str = "universal", out: str = "") -> EncodeResult:
+        """Vectors of the shop's products, a table of texts or a folder of images, kept in the cache and, with `out`, in a file.
+
+        For vectors in memory: `basketry.encoders.load_encoder(name, run).encode(texts)`.
+        """
+        from basketry.app.encode import EncodeRequest, encode
+
+        return encode(self, EncodeRequest(source, encoder, out=out))
+
+    def adapt(self, request: AdaptRequest | None = None) -> AdaptResult:
+        """Adapt an encoder to what goes together here; see AdaptRequest for what can be chosen."""
+        from basketry.app.adapt import AdaptRequest, adapt
+
+        return adapt(self, request or AdaptRequest())
+
+    def compress(self, request: CompressRequest) -> CompressResult:
+        """Make an encoder smaller and faster, measured beside itself; see CompressRequest for what can be chosen."""
+        from basketry.app.compress import compress
+
+        return compress(self, request)
+
+    def encoders(self) -> pl.DataFrame:
+        """The encoders that can be named: those of the install and those of the shop."""
+        from basketry.app.models import ModelsRequest, models
+
+        return models(self, ModelsRequest()).models
 
     def mine(
         self, min_support: int | float = 0.01, *, kind: str = "all", levels: Sequence[str] = (), min_customers: int = 20

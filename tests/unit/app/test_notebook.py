@@ -3,6 +3,8 @@
 import polars as pl
 import pytest
 
+from basketry.app.adapt import AdaptRequest
+from basketry.app.compress import CompressRequest
 from basketry.app.ingest import Frame, IngestRequest, ingest
 from basketry.app.notebook import Notebook
 from basketry.core.errors import RequestError
@@ -50,3 +52,14 @@ def test_compare_rules(shop):
         each for each in found["status"] if each == "emerging"
     ]
     assert found["growth"].dtype == pl.Float64
+
+
+def test_encoders(shop, tmp_path):
+    told = shop.encode(out=str(tmp_path / "v.parquet"))
+    vectors = dict(pl.read_parquet(tmp_path / "v.parquet").select("id", "vector").iter_rows())
+    assert told.documents == 3 and set(vectors) == {"t", "j", "b"} and len(vectors["t"]) == told.dim == 512
+    assert shop.encoders()["encoder"].to_list()[:2] == ["universal", "minilm"]
+    with pytest.raises(RequestError, match="no method is called 'magic'"):
+        shop.adapt(AdaptRequest(method="magic"))
+    with pytest.raises(RequestError, match="no step is called 'magic'"):
+        shop.compress(CompressRequest(recipe="magic"))
