@@ -76,6 +76,6 @@ def of_family(state: EncoderState, verb: str, *families: Family) -> None:
         )
 
 
-def with_arrays(state: EncoderState, arrays: dict[str, Any], **settings: Any) -> EncoderState:
-    """The state with other arrays, and settings changed where named."""
-    return replace(state, arrays=arrays, settings={**state.settings, **settings})
+def with_arrays(state: EncoderState, arrays: dict[str, Any]) -> EncoderState:
+    """The state with other arrays."""
+    return replace(state, arrays=arrays)
