@@ -486,7 +486,7 @@ def test_models_are_listed_measured_built_with_exported_and_removed(shop, tmp_pa
     measured = asked("doctor", "--bench", "--encoder", "model:tiny", shop=shop)["runtimes"]
     assert measured[0]["runtime"] == "onnxruntime" and sum(row["fastest"] for row in measured) == 1
     assert all(row["texts_per_cpu_second"] > 0 and row["alike"] > 0.9999 for row in measured)
-    serving = asked("releases", shop=shop)["releases"][-1]["release"]
+    serving = next(row["release"] for row in asked("releases", shop=shop)["releases"] if row["serves"])
     built = asked("build", "--encoder", "model:tiny", "--rule-support", "none", shop=shop)["release"]
     fastest = next(row["runtime"] for row in measured if row["fastest"])
     manifest = (shop / "releases" / built / "manifest.json").read_text()
@@ -517,7 +517,7 @@ def test_adapt_learns_from_a_table_and_a_build_uses_the_model(shop, tmp_path):
     assert [row["verb"] for row in history] == ["draw", "adapt"]
     facts = json.loads(history[-1]["facts"])
     assert facts["data"]["file"] == "alike.csv" and facts["plan"]["batch_size"] == 64 and facts["seed"] == 0
-    serving = asked("releases", shop=shop)["releases"][-1]["release"]
+    serving = next(row["release"] for row in asked("releases", shop=shop)["releases"] if row["serves"])
     asked("build", "--encoder", "model:own", "--rule-support", "none", shop=shop)
     asked("rollback", serving, shop=shop)
     assert "is there already" in run("adapt", tmp_path / "alike.csv", "--name", "own", shop=shop, status=2)
