@@ -81,7 +81,7 @@ def build(shop: Shop, request: BuildRequest) -> BuildResult:
     import polars as pl
 
     from basketry.app.encoders import shop_encoder
-    from basketry.app.release_files import ReleaseFiles, sources_account, weights_account
+    from basketry.app.release_files import ReleaseFiles, sources_account
     from basketry.associations.mining.transactions import Transactions
     from basketry.core.protocols import Cluster, Run
     from basketry.core.tables import Documents, Products
@@ -112,30 +112,10 @@ def build(shop: Shop, request: BuildRequest) -> BuildResult:
         progress.advance()
         rules = book.fit(Transactions(graph.baskets, products["product_id"].alias("item")), run) if book else None
         progress.advance()
-        facts |= {
-            "edges": len(graph.associations),
-            "texts": len(texts),
-            "encoder": encoder.name,
-            **graph.set_aside(),
-            **(rules.account() if rules else {}),
-        }
-        facts |= {"weights": weights_account(graph.weights) if graph.weights else None}
-        facts |= {"sources": sources_account(shop, dataset.digest)}
-        files = ReleaseFiles(
-            products,
-            documents.with_columns(document=pl.Series(document)),
-            index,
-            state,
-            groups,
-            graph,
-            rules,
-            request.min_customers,
-        )
-        fitted = {
-            "graph": dataclasses.asdict(estimator),
-            "index": dataclasses.asdict(index.indexing),
-            "rules": dataclasses.asdict(book) if book else None,
-        }
+        numbered = documents.with_columns(document=pl.Series(document))
+        files = ReleaseFiles(products, numbered, index, state, groups, graph, rules, request.min_customers)
+        facts |= files.account() | {"encoder": encoder.name, "sources": sources_account(shop, dataset.digest)}
+        fitted = {"graph": estimator, "index": index.indexing, "rules": book}
         release = _publish(shop, staging, dataset, fitted, request, facts, files)
         progress.advance()
         progress.note(edges=len(graph.associations))
@@ -261,7 +241,8 @@ def _publish(
         as_of=dataset.as_of,
         created=dt.datetime.now(dt.UTC),
         version=version("basketry"),
-        fitted=fitted | {"encoder": request.encoder},
+        fitted={name: dataclasses.asdict(each) if each else None for name, each in fitted.items()}
+        | {"encoder": request.encoder},
         seeds={"run": request.seed},
         metrics=(*files.graph.metrics.to_dicts(), *files.text_metrics()),
         facts=json.loads(json.dumps(facts)),

@@ -62,6 +62,13 @@ class ReleaseFiles:
             self.rules.rules.write_parquet(folder / "rules.parquet")
             write_arrays(folder / "itemsets.safetensors", self.rules.itemsets.state())
 
+    def account(self) -> dict[str, Any]:
+        """How much there is of what, and what was left out."""
+        graph, rules = self.graph, self.rules
+        counted = {"edges": len(graph.associations), "texts": len(self.index), **graph.set_aside()}
+        weights = {"weights": weights_account(graph.weights) if graph.weights else None}
+        return counted | (rules.account() if rules else {}) | weights
+
     def text_metrics(self) -> list[dict[str, Any]]:
         """Rows of Metrics on what was made of texts alone, each beside its baseline."""
         import math
