@@ -86,7 +86,7 @@ class AdaptResult:
 
 def adapt(shop: Shop, request: AdaptRequest) -> AdaptResult:
     """Adapt a text encoder to what goes together here; publish it if it finds more of it for products it never saw."""
-    from basketry.app.encoders import shop_state
+    from basketry.app.encoders import publish_state, shop_state
     from basketry.core.protocols import Run
     from basketry.core.telemetry import span
     from basketry.encoders.models import encoder_of
@@ -117,7 +117,7 @@ def adapt(shop: Shop, request: AdaptRequest) -> AdaptResult:
         model = ""
         if better.low > 0 or request.keep:
             entry = _entry(request, found, parts, measured, account[request.method])
-            model = _publish(shop, request.name, states[request.method].with_step(entry))
+            model = publish_state(shop, request.name, states[request.method].with_step(entry))
             if adapter is not None:
                 durable.remove_folder(shop.folder / "cache" / "adapt" / request.name)
         progress.advance()
@@ -252,15 +252,6 @@ def _entry(
         "held_out_products": len(parts.test.queries),
         "measured": [row for row in rows if row["model"] in ("base", request.method)],
     }
-
-
-def _publish(shop: Shop, name: str, state: EncoderState) -> str:
-    from basketry.core.processes import first_process
-    from basketry.encoders.state import write_state
-
-    if first_process():
-        shop.models.publish(name, lambda folder: write_state(folder, state))
-    return f"model:{name}"
 
 
 def _table(measured: dict[str, Resampled]) -> pl.DataFrame:

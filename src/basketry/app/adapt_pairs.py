@@ -72,10 +72,11 @@ def table_pairs(path: Path, run: Run) -> FoundPairs:
     """
     import hashlib
 
+    from basketry.app.text_tables import read_table
     from basketry.core.errors import SourceColumns
     from basketry.training.adaptation.pairs import Pairs
 
-    table = _read(path)
+    table = read_table(path)
     account = {"pairs": "table", "file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     if {"text", "label"} <= set(table.columns):
         kept = _with_text(table.drop_nulls("label"), "text")
@@ -142,25 +143,6 @@ def _readable(text: str | None) -> str | None:
     from basketry.encoders.documents import readable
 
     return text if text is not None and readable(text) else None
-
-
-def _read(path: Path) -> pl.DataFrame:
-    import polars as pl
-
-    from basketry.core.errors import SourceFormat, SourceMissing
-
-    if not path.is_file():
-        raise SourceMissing(f"there is no file {path}", "check the path")
-    try:
-        if path.suffix == ".parquet":
-            return pl.read_parquet(path)
-        if path.suffix == ".csv":
-            return pl.read_csv(path, infer_schema=False)
-        if path.suffix == ".jsonl":
-            return pl.read_ndjson(path)
-    except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
-        raise SourceFormat(f"{path} cannot be read: {error}", "save it as UTF-8, one header line, one row a line") from error
-    raise SourceFormat(f"{path} is none of .parquet, .csv, .jsonl", "save it as one of them")
 
 
 def _with_text(table: pl.DataFrame, *columns: str) -> pl.DataFrame:

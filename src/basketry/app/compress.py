@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -100,11 +101,11 @@ def _check(shop: Shop, request: CompressRequest) -> None:
 
 def _texts(shop: Shop, request: CompressRequest) -> list[str]:
     """Every distinct text that can be read."""
-    from basketry.app.encode import EncodeRequest, given_texts
+    from basketry.app.text_tables import given_texts
     from basketry.core.errors import RequestError
     from basketry.encoders.documents import readable
 
-    given = given_texts(shop, EncodeRequest(source=request.texts, text=request.text))
+    given = given_texts(shop, request.texts, request.text)
     texts = sorted({text for text in given["text"].to_list() if readable(text)})
     if len(texts) < LEAST_TEXTS:
         raise RequestError(
@@ -117,14 +118,14 @@ def _task(request: CompressRequest) -> Task | None:
     """The labelled texts, if there are any."""
     import numpy as np
 
-    from basketry.app.encode import EncodeRequest, file_texts
+    from basketry.app.text_tables import file_texts
     from basketry.compression.measure import Task
     from basketry.core.errors import RequestError
     from basketry.encoders.documents import readable
 
     if not request.task:
         return None
-    table = file_texts(EncodeRequest(source=request.task, text=request.text, id="group"))
+    table = file_texts(Path(request.task), request.text, "group")
     rows = [(text, group) for group, text in table.iter_rows() if text and group and readable(text)]
     groups = np.unique([group for _, group in rows], return_inverse=True)[1].astype(np.int64)
     if not rows or np.bincount(groups).max() < 2:
@@ -137,7 +138,6 @@ def _searched(
 ) -> CompressResult:
     """Search, draw, and publish the fastest encoder within the allowed loss."""
     from dataclasses import replace
-    from pathlib import Path
 
     from basketry.app.frontier_chart import frontier_svg
     from basketry.compression.search import frontier, search
@@ -171,6 +171,7 @@ def _judged(
     """Measure the costs of before and after; publish or refuse."""
     import polars as pl
 
+    from basketry.app.encoders import publish_state
     from basketry.core.errors import RequestError
 
     before, after = _costs(states, held_out)
@@ -191,7 +192,7 @@ def _judged(
             "take a milder recipe (fewer steps, more layers, distil before int8), or allow more: --max-loss",
         )
     if request.name:
-        model = _published(shop, request.name, states[1].with_step(entry))
+        model = publish_state(shop, request.name, states[1].with_step(entry))
     notes = [] if model else [f"a loss of {fidelity.loss:.4f} of the {_metric(fidelity)}; to publish it give it a --name"]
     if fidelity.kept is not None and 1 - fidelity.kept.low > request.max_loss:
         notes.append(f"the interval of the loss reaches {1 - fidelity.kept.low:.4f}: more labelled texts would tell more")
@@ -209,7 +210,6 @@ def _costs(states: tuple[EncoderState, EncoderState], held_out: list[str]) -> li
     """Of the encoder before and after, each also started in a process of its own."""
     import tempfile
     from dataclasses import replace
-    from pathlib import Path
 
     from basketry.compression.measure import costs, start_seconds
     from basketry.core.protocols import Run
@@ -223,13 +223,6 @@ def _costs(states: tuple[EncoderState, EncoderState], held_out: list[str]) -> li
             write_state(Path(folder), state)
             whole.append(replace(cost, start=start_seconds(f"model:{folder}", held_out[0])))
     return whole
-
-
-def _published(shop: Shop, name: str, state: EncoderState) -> str:
-    from basketry.encoders.state import write_state
-
-    shop.models.publish(name, lambda folder: write_state(folder, state))
-    return f"model:{name}"
 
 
 def _metric(fidelity: Fidelity) -> str:

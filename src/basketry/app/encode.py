@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     _Encoded = tuple[EncoderOf[Any], pl.DataFrame, Vectors, list[str]]
 
 TOLD: Final = 5  # files set aside that are named
-SUFFIXES: Final = (".parquet", ".csv", ".jsonl", ".txt")
 
 
 @dataclass(frozen=True)
@@ -89,10 +88,11 @@ def _encoded_texts(shop: Shop, request: EncodeRequest, run: Run, own: bool) -> _
     import polars as pl
 
     from basketry.app.encoders import shop_encoder
+    from basketry.app.text_tables import given_texts
     from basketry.encoders.cache import CachedEncoder
     from basketry.encoders.documents import readable
 
-    given = given_texts(shop, request)
+    given = given_texts(shop, request.source, request.text, request.id)
     rows = given.filter(pl.col("text").map_elements(readable, return_dtype=pl.Boolean))
     encoder, _ = shop_encoder(shop, request.encoder, run)
     vectors = (CachedEncoder(encoder, _cache(shop)) if own else encoder).encode(rows["text"].to_list())
@@ -122,52 +122,6 @@ def _images(shop: Shop, request: EncodeRequest, run: Run, own: bool) -> _Encoded
 
 def _cache(shop: Shop) -> Path:
     return shop.folder / "cache" / "vectors"
-
-
-def given_texts(shop: Shop, request: EncodeRequest) -> pl.DataFrame:
-    """Columns `id` and `text`, both strings, no nulls in `text`."""
-    import polars as pl
-
-    if not request.source:
-        from basketry.core.tables import Documents
-
-        with shop.dataset() as dataset:
-            found = dataset.query(Documents, "documents").select("text", id="product_id")
-    else:
-        found = file_texts(request)
-    return found.select(pl.col("id").cast(pl.String), pl.col("text").cast(pl.String).fill_null(""))
-
-
-def file_texts(request: EncodeRequest) -> pl.DataFrame:
-    """Columns `id` and `text` of the file that is named. Raises SourceError if it cannot be read, or lacks a column."""
-    from pathlib import Path
-
-    import polars as pl
-
-    from basketry.core.errors import RequestError, SourceColumns, SourceFormat, SourceMissing
-
-    path = Path(request.source)
-    if not path.is_file():
-        raise SourceMissing(f"there is no file {path}", "check the path")
-    if path.suffix not in SUFFIXES:
-        raise RequestError(f"{path.name} is of no known kind", f"give one of {', '.join(SUFFIXES)}")
-    try:
-        if path.suffix == ".txt":
-            table = pl.DataFrame({"text": path.read_text(encoding="utf-8").splitlines()})
-        elif path.suffix == ".parquet":
-            table = pl.read_parquet(path)
-        elif path.suffix == ".csv":
-            table = pl.read_csv(path, infer_schema=False)
-        else:
-            table = pl.read_ndjson(path)
-    except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
-        raise SourceFormat(f"{path} cannot be read: {error}", "save it as UTF-8, one header line, one row a line") from error
-    column = "text" if path.suffix == ".txt" else request.text
-    absent = [name for name in (column, request.id) if name and name not in table.columns]
-    if absent:
-        raise SourceColumns(f"{path} has no column {absent[0]!r}", f"it has {', '.join(table.columns)}: see --text and --id")
-    named = table[request.id] if request.id else pl.Series(range(1, len(table) + 1), dtype=pl.Int64)
-    return pl.DataFrame({"id": named.cast(pl.String), "text": table[column].cast(pl.String)})
 
 
 def _check_out(out: str) -> None:

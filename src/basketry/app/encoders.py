@@ -31,6 +31,16 @@ def shop_state(shop: Shop, spec: str) -> EncoderState:
     return load_state(shop_spec(shop, spec))
 
 
+def publish_state(shop: Shop, name: str, state: EncoderState) -> str:
+    """Make `state` the model `name` of the shop; what it is called from now on. Of several processes the first one writes."""
+    from basketry.core.processes import first_process
+    from basketry.encoders.state import write_state
+
+    if first_process():
+        shop.models.publish(name, lambda folder: write_state(folder, state))
+    return f"model:{name}"
+
+
 def shop_encoder(shop: Shop, spec: str, run: Run) -> tuple[Encoder, EncoderState | None]:
     """The encoder behind a name, and its state if it is one of ours that a release must hold itself."""
     from basketry.encoders.models import encoder_of, load_state

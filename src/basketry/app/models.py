@@ -110,8 +110,8 @@ def _exported(shop: Shop, request: ModelsRequest) -> str:
     if not request.model:
         raise RequestError("no model is named to export", "basketry models model:NAME --export FOLDER, or minilm or universal")
     folder = Path(request.export)
-    if folder.exists() and any(folder.iterdir()):
-        raise RequestError(f"{folder} is not empty", "name a folder that is new or empty")
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise RequestError(f"{folder} is no empty folder", "name a folder that is new or empty")
     name = request.model
     state = shop_state(shop, f"model:{name}" if name in shop.models.published() else name)
     return f"wrote {', '.join(export_state(state, folder))} to {folder}"

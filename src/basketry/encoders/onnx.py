@@ -12,6 +12,7 @@ import numpy as np
 from basketry.core.errors import EncoderError
 from basketry.core.protocols import Run
 from basketry.encoders.batches import BatchedEncoder
+from basketry.encoders.onnx_session import open_session
 from basketry.encoders.weights import folder_digest
 
 if TYPE_CHECKING:
@@ -38,22 +39,17 @@ def load_onnx(folder: Path, run: Run) -> BatchedEncoder:
     Raises EncoderError if a file is missing or unreadable, or the model asks for other inputs.
     """
     try:
-        import onnxruntime
         from tokenizers import Tokenizer
     except ImportError as error:
         raise EncoderError(f"encoder onnx:{folder} needs package {error.name}", _EXTRA) from error
     for file in ("model.onnx", "tokenizer.json"):
         if not (folder / file).is_file():
             raise EncoderError(f"no {file} in {folder}", "name a folder that holds model.onnx and tokenizer.json")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # batches run side by side instead
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    session = open_session(folder / "model.onnx", f"the model in {folder}")
     try:
-        session = onnxruntime.InferenceSession(folder / "model.onnx", options, providers=["CPUExecutionProvider"])
         tokeniser = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    except Exception as error:  # both libraries raise classes that derive from Exception alone
-        raise EncoderError(f"cannot read the model in {folder}: {error}", "export the model again") from error
+    except Exception as error:  # the library raises Exception itself
+        raise EncoderError(f"cannot read the tokeniser in {folder}: {error}", "export the model again") from error
     foreign = {put.name for put in session.get_inputs()} - _INPUTS
     if foreign:
         raise EncoderError(f"the model in {folder} asks for {sorted(foreign)}", f"export it with inputs {sorted(_INPUTS)} only")

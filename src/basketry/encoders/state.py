@@ -77,7 +77,12 @@ class EncoderState:
 
 
 def write_state(folder: Path, state: EncoderState) -> None:
-    """Put `state` into `folder` (made if need be), each file durably and atomically, the card last. Raises StorageError."""
+    """Put `state` into `folder` (made if need be), each file durably and atomically, the card last.
+
+    Raises EncoderError for a file that is no tokeniser's, StorageError if the disk refuses.
+    """
+    for name in state.files:
+        _known(name, folder)
     durable.make_folder(folder)
     contents = {ARRAYS: save(dict(state.arrays)), **state.files}
     for name, content in contents.items():
@@ -108,9 +113,15 @@ def read_state(folder: Path) -> EncoderState:
 
 
 def _proved(folder: Path, name: str, sha256: str) -> bytes:
-    if Path(name).name != name or name.startswith("."):
-        raise EncoderError(f"the model in {folder} names a file {name!r}", _AGAIN)
+    if name != ARRAYS:
+        _known(name, folder)
     content = (folder / name).read_bytes()
     if hashlib.sha256(content).hexdigest() != sha256:
         raise EncoderError(f"{folder / name} differs from the sha256 on its card", _AGAIN)
     return content
+
+
+def _known(name: str, folder: Path) -> None:
+    """A name from a stranger's card would else become a file beside others, in a release for instance, or in their place."""
+    if name not in TOKENISERS:
+        raise EncoderError(f"the model in {folder} names a file {name!r}", f"it may hold {', '.join(TOKENISERS)}")

@@ -53,11 +53,19 @@ def test_a_card_names_no_file_elsewhere(tmp_path, state):
     write_state(tmp_path / "model", state)
     (tmp_path / "secret").write_text("x")
     card = json.loads((tmp_path / "model" / CARD).read_text())
-    for name in ("../secret", "/etc/hostname", ".hidden"):
+    for name in ("../secret", "/etc/hostname", ".hidden", "products.parquet", CARD):
         card["files"] = {name: "0" * 64}
         (tmp_path / "model" / CARD).write_text(json.dumps(card))
         with pytest.raises(EncoderError, match="names a file"):
             read_state(tmp_path / "model")
+
+
+def test_no_file_but_a_tokeniser_is_written(tmp_path, state):
+    """A release keeps its encoder beside its tables."""
+    hostile = EncoderState("static", state.arrays, state.settings, {"associations.parquet": b"x"})
+    with pytest.raises(EncoderError, match="names a file 'associations.parquet'"):
+        write_state(tmp_path, hostile)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from basketry.core.protocols import Run
 from basketry.encoders.files import Picked, distinct_files
 from basketry.encoders.image.decoding import Decoder, Refused
 from basketry.encoders.image.preparation import OWN, Preparation
+from basketry.encoders.onnx_session import open_session
 from basketry.encoders.weights import folder_digest, verified
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 _BATCH: Final = 16  # images in one pass: 10 MB of input at 224 x 224
 _OUTPUTS: Final = ("image_embeds", "embedding", "pooler_output")  # taken before any other, in this order
 _TOLERANCE: Final = 1e-5
-_EXTRA: Final = "pip install 'basketry[images]'"
 _FIX: Final = "save it again as a JPEG, PNG or WebP of at most 20 million pixels, or leave it out"
 
 
@@ -58,22 +58,11 @@ class ImageEncoder:
     @classmethod
     def load(cls, folder: Path, run: Run) -> Self:
         """Read a folder. Raises EncoderError if a file is missing or unreadable, or the model asks for another input."""
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise EncoderError(f"encoder image:{folder} needs package {error.name}", _EXTRA) from error
         if not (folder / "model.onnx").is_file():
             raise EncoderError(f"no model.onnx in {folder}", "name a folder that holds model.onnx and image.json")
         preparation = Preparation.read(folder)
         _prove(folder)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = run.threads
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            session = onnxruntime.InferenceSession(folder / "model.onnx", options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # the runtime's classes derive from Exception alone
-            raise EncoderError(f"cannot read the model in {folder}: {error}", "export the model again") from error
+        session = open_session(folder / "model.onnx", f"the model in {folder}", threads=run.threads, extra="images")
         inputs = [(put.name, put.type, len(put.shape)) for put in session.get_inputs()]
         if len(inputs) != 1 or inputs[0][1:] != ("tensor(float)", 4):
             raise EncoderError(

@@ -10,6 +10,7 @@ import numpy as np
 
 from basketry.core.errors import EncoderError
 from basketry.encoders.batches import padded
+from basketry.encoders.onnx_session import open_session
 from basketry.encoders.transformer.onnx_graph import onnx_bytes
 from basketry.encoders.transformer.tokens import tokeniser
 
@@ -44,14 +45,8 @@ def observe(state: EncoderState, texts: Sequence[str], *, moments: bool = False)
     """
     if not texts:
         raise EncoderError("no texts to calibrate on", "give texts of the shop: a hundred are enough for ranges")
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise EncoderError("calibration needs package onnxruntime", "pip install 'basketry[onnx]'") from error
     watched: dict[str, str] = {}
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(onnx_bytes(state, "fused", watched), options, providers=["CPUExecutionProvider"])
+    session = open_session(onnx_bytes(state, "fused", watched), "calibration")
     outputs = sorted(set(watched.values()))
     sums = {name: _Sums(moments=moments) for name in outputs}
     tokens = sorted(tokeniser(state)(texts), key=len)

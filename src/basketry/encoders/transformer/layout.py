@@ -34,7 +34,7 @@ Source of the network: Devlin et al., BERT (2019); Wang et al., MiniLM (2020).
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
@@ -45,7 +45,7 @@ from basketry.core.errors import EncoderError
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from basketry.core.protocols import Arrays, Scalar
+    from basketry.core.protocols import Arrays
     from basketry.encoders.state import EncoderState
 
     Floats = npt.NDArray[np.float32]
@@ -155,17 +155,6 @@ def unscaled(arrays: Arrays) -> dict[str, Floats]:
     """All arrays as float32, scales multiplied in and gone, ranges gone; factors stay factors."""
     names = (name.replace(".packed", ".weight") for name in arrays if not name.endswith((".scale", ".range")))
     return {name: plain(arrays, name) for name in names}
-
-
-def settings_of(shape: Shape) -> Mapping[str, Scalar]:
-    """The settings that go with a shape."""
-    return {
-        "head_dim": shape.head_dim,
-        "pooling": shape.pooling,
-        "max_tokens": shape.max_tokens,
-        "norm_eps": shape.norm_eps,
-        "activation": shape.activation,
-    }
 
 
 def _out(arrays: Arrays, name: str) -> int:

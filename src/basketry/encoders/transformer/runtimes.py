@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from basketry.core.errors import EncoderError
+from basketry.encoders.onnx_session import open_session
 from basketry.encoders.transformer.onnx_graph import OUTPUT, onnx_bytes
 
 if TYPE_CHECKING:
@@ -23,20 +24,7 @@ _SLOWER: Final = ["SkipLayerNormFusion"]  # its fused node takes some six times 
 
 
 def _onnxruntime(state: EncoderState, _: int) -> Forward:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise EncoderError("this encoder needs package onnxruntime", "pip install 'basketry[onnx]'") from error
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        session = onnxruntime.InferenceSession(
-            onnx_bytes(state, "fused"), options, providers=["CPUExecutionProvider"], disabled_optimizers=_SLOWER
-        )
-    except Exception as error:  # the runtime's classes derive from Exception alone
-        raise EncoderError(f"ONNX Runtime refuses the model: {error}", "try another runtime") from error
+    session = open_session(onnx_bytes(state, "fused"), "this transformer", without=_SLOWER)
 
     def forward(ids: Ids, mask: Ids) -> Vectors:
         return np.asarray(session.run([OUTPUT], {"input_ids": ids, "attention_mask": mask})[0])
