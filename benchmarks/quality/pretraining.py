@@ -122,7 +122,9 @@ def main() -> None:
     state, trainable = adapted(masked.state, learned, "whole")
     told("masked-language training, then contrast, whole", state, trainable, began)
 
-    page = written(rows, masked.unigram, masked.before, masked.after, (len(learned), len(texts)))
+    page = written(
+        rows, masked.unigram.perplexity, masked.before.perplexity, masked.after.perplexity, (len(learned), len(texts))
+    )
     (ROOT / "docs/reference/quality-pretraining.md").write_text(page, encoding="utf-8")
     print(page)
 

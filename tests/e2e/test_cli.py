@@ -7,6 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
+import wave
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +18,9 @@ import pytest
 import adaptation_worlds
 import transformer_worlds
 import worlds
-from basketry.app.adapt import AdaptRequest, adapt
+from basketry.app.adapt import adapt
 from basketry.app.adapt_pairs import shop_pairs
+from basketry.app.adapt_request import AdaptRequest
 from basketry.app.compress import CompressRequest, compress
 from basketry.app.shop import Shop
 from basketry.core.errors import DataError, RequestError, SourceColumns, SourceMissing
@@ -72,6 +75,11 @@ def run(*arguments, shop=None, status=0):
 
 def asked(*arguments, shop):
     return json.loads(run(*arguments, "--format", "json", shop=shop))
+
+
+def copied(shop, tmp_path):
+    """A shop of a test's own, to change or damage."""
+    return Path(shutil.copytree(shop, tmp_path / "shop"))
 
 
 @pytest.fixture(scope="module")
@@ -308,8 +316,7 @@ def test_mine_by_utility_ranks_by_revenue_within_the_floor(shop, tmp_path):
 
 
 def test_mine_keeps_itemsets_and_brings_them_up_to_date(shop, tmp_path):
-    copy = tmp_path / "shop"
-    shutil.copytree(shop, copy)
+    copy = copied(shop, tmp_path)
     plain = ("mine", "--min-support", "300", "--k", "500")
     scratch = asked(*plain, shop=copy)
     for note in ("all baskets were mined", "0 baskets added"):
@@ -385,8 +392,7 @@ def flipped(path):
 
 
 def test_a_release_holds_rules_that_its_report_shows_and_is_not_served_with_damaged_ones(shop, tmp_path):
-    copy = tmp_path / "shop"
-    shutil.copytree(shop, copy)
+    copy = copied(shop, tmp_path)
     first = asked("releases", shop=copy)["releases"][-1]["release"]
     rules = Rules.validate(pl.read_parquet(copy / "releases" / first / "rules.parquet"))
     pair = rules.filter(pl.col("antecedent") == ["bun"], pl.col("consequent") == ["patty"]).row(0, named=True)
@@ -416,16 +422,17 @@ def test_a_release_holds_rules_that_its_report_shows_and_is_not_served_with_dama
     assert asked("associations", "bun", shop=copy)["release"] == first
 
 
-def test_releases_roll_back_and_are_proved(shop):
-    first = asked("releases", shop=shop)["releases"][-1]["release"]
-    second = asked("build", "--seed", "1", shop=shop)["release"]
-    assert [row["release"] for row in asked("releases", shop=shop)["releases"] if row["serves"]] == [second]
-    assert asked("rollback", shop=shop)["serves"] == first
-    assert asked("rollback", second, shop=shop)["serves"] == second
-    assert asked("verify", shop=shop)["checked"] == 2
-    flipped(shop / "releases" / second / "associations.parquet")
-    assert "release-damaged" in run("verify", shop=shop, status=6)
-    answer = asked("associations", "bun", shop=shop)
+def test_releases_roll_back_and_are_proved(shop, tmp_path):
+    copy = copied(shop, tmp_path)
+    first = asked("releases", shop=copy)["releases"][-1]["release"]
+    second = asked("build", "--seed", "1", shop=copy)["release"]
+    assert [row["release"] for row in asked("releases", shop=copy)["releases"] if row["serves"]] == [second]
+    assert asked("rollback", shop=copy)["serves"] == first
+    assert asked("rollback", second, shop=copy)["serves"] == second
+    assert asked("verify", shop=copy)["checked"] == len(asked("releases", shop=copy)["releases"])
+    flipped(copy / "releases" / second / "associations.parquet")
+    assert "release-damaged" in run("verify", shop=copy, status=6)
+    answer = asked("associations", "bun", shop=copy)
     assert answer["release"] == first, "the last good release goes on serving"
     assert any(second in note for note in answer["notes"])
 
@@ -453,7 +460,7 @@ def test_encode_a_file_and_say_what_is_wrong_with_one(tmp_path):
     assert vectors.shape == (2, 512) and vectors[0] @ vectors[1] > 0.5
     (tmp_path / "table.csv").write_text("title\nmilk\n", encoding="utf-8")
     assert "no column 'text'" in run("encode", tmp_path / "table.csv", status=3)
-    assert "no known kind" in run("encode", Path(__file__), status=2)
+    assert "is none of .parquet" in run("encode", Path(__file__), status=3)
     assert "ends with .parquet or .npy" in run("encode", tmp_path / "lines.txt", "--out", "vectors.bin", status=2)
 
 
@@ -474,10 +481,80 @@ def test_encode_a_folder_of_images(shop, tmp_path):
     assert "say --encoder efficientnet" in run("encode", folder, shop=shop, status=2)
 
 
+def test_encode_a_folder_of_sounds(tmp_path):
+    folder = tmp_path / "sounds"
+    folder.mkdir()
+    for name, pitch in (("low.wav", 300), ("high.WAV", 2000)):
+        with wave.open(str(folder / name), "wb") as file:
+            file.setparams((1, 2, 16_000, 0, "NONE", ""))
+            tone = np.sin(np.arange(8_000) * 2 * np.pi * pitch / 16_000)
+            file.writeframes((tone * 20_000).astype("<i2").tobytes())
+    (folder / "broken.wav").write_bytes(b"ID3 not a wave file")
+    told = json.loads(run("encode", folder, "--encoder", "spectrogram", "--out", tmp_path / "v.parquet", "--format", "json"))
+    rows = pl.read_parquet(tmp_path / "v.parquet")
+    assert (told["documents"], told["dim"], rows["id"].to_list()) == (2, 72, ["high.WAV", "low.wav"])
+    assert told["notes"][0] == "broken.wav is no WAV file"
+    assert float(rows["vector"][0].to_numpy() @ rows["vector"][1].to_numpy()) < 0.95
+
+
+def test_a_head_learns_labels_and_encode_tells_them(shop, tmp_path):
+    """Labels that vectors tell, and labels that nothing does."""
+    kinds = {"drink": ("tea", "milk", "juice", "cola"), "wear": ("shirt", "shoes", "hat", "scarf")}
+    rows = [
+        (f"{colour} {thing} {size}", kind)
+        for kind, things in kinds.items()
+        for thing in things
+        for colour in ("red", "blue")
+        for size in ("small", "large", "huge", "tiny", "wide")
+    ]
+    table = tmp_path / "labelled.csv"
+    table.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in rows), encoding="utf-8")
+    copy = copied(shop, tmp_path)
+    told = asked("adapt", table, "--method", "head", "--name", "kinds", shop=copy)
+    assert (told["model"], told["texts"], told["held_out"], told["pairs"]) == ("model:kinds", 80, 20, 60)
+    f1 = {row["model"]: row["value"] for row in told["measures"] if row["metric"] == "macro_f1"}
+    assert f1["head"] > 0.95 and f1["commonest label"] == pytest.approx(1 / 3)
+    assert [(row["label"], row["texts"]) for row in told["classes"]] == [("drink", 10), ("wear", 10)]
+    step = json.loads(asked("models", "kinds", shop=copy)["models"][-1]["facts"])
+    assert step["labels"] == ["drink", "wear"] and len(step["classes"]) == 2
+    new = tmp_path / "new.txt"
+    new.write_text("green tea\nleather shoes\n", encoding="utf-8")
+    out = tmp_path / "out.parquet"
+    said = asked("encode", new, "--encoder", "model:kinds", "--out", out, shop=copy)
+    assert pl.read_parquet(out)["label"].to_list() == ["drink", "wear"] and pl.read_parquet(out)["probability"].min() > 0.5
+    assert said["notes"][0].startswith("labelled: ")
+
+    shuffled = sorted((text for text, _ in rows), key=lambda text: zlib.crc32(text.encode()))
+    coin = [(text, "ab"[number % 2]) for number, text in enumerate(shuffled)]
+    table.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in coin), encoding="utf-8")
+    assert asked("adapt", table, "--method", "head", "--name", "coin", shop=copy)["model"] == "none"
+    assert "none is named" in run("adapt", "--method", "head", "--name", "x", shop=copy, status=2)
+    table.write_text("text,label\na,b\nc,d\n", encoding="utf-8")
+    assert "leave 0 to judge by" in run("adapt", table, "--method", "head", "--name", "x", shop=copy, status=2)
+
+
+@pytest.mark.slow
+def test_adapt_by_words_left_out(shop, tmp_path):
+    pytest.importorskip("torch", reason="needs the extra train")
+    copy = copied(shop, tmp_path)
+    words = transformer_worlds.WORDS
+    # The second word follows from the first.
+    texts = [f"{words[a]} {words[10 + a]} {words[20 + c]}" for a in range(10) for c in range(12)]
+    (tmp_path / "texts.txt").write_text("\n".join(texts), encoding="utf-8")
+    Shop.open(copy).models.publish("tiny", lambda folder: write_state(folder, transformer_worlds.transformer(3, (4,), (32,))))
+    learn = ("--learning-rate", "0.01", "--epochs", "80", "--batch-size", "32")
+    told = asked(
+        "adapt", tmp_path / "texts.txt", "--method", "masked", "--base", "model:tiny", "--name", "words", *learn, shop=copy
+    )
+    found = {row["model"]: row["value"] for row in told["measures"]}
+    assert told["model"] == "model:words" and found["masked"] < found["base"]
+    assert "until it is adapted by pairs" in told["notes"][1]
+    assert "no transformer" in run("adapt", tmp_path / "texts.txt", "--method", "masked", "--name", "x", shop=copy, status=2)
+
+
 def test_models_are_listed_measured_built_with_exported_and_removed(shop, tmp_path):
     pytest.importorskip("onnxruntime", reason="needs the extra onnx")
-    copy = tmp_path / "shop"
-    shutil.copytree(shop, copy)
+    copy = copied(shop, tmp_path)
     state = transformer_worlds.transformer()
     shipped = [row["encoder"] for row in asked("models", shop=copy)["models"]]
     assert shipped == ["universal", "minilm"]
@@ -502,6 +579,7 @@ def test_models_are_listed_measured_built_with_exported_and_removed(shop, tmp_pa
 
 
 def test_adapt_learns_from_a_table_and_a_build_uses_the_model(shop, tmp_path):
+    shop = copied(shop, tmp_path)
     pytest.importorskip("torch", reason="needs the extra train")
     Shop.open(shop).models.publish("tiny", lambda folder: write_state(folder, transformer_worlds.transformer()))
     texts, labels = adaptation_worlds.letters(280, 4)
@@ -517,13 +595,12 @@ def test_adapt_learns_from_a_table_and_a_build_uses_the_model(shop, tmp_path):
     assert [row["verb"] for row in history] == ["draw", "adapt"]
     facts = json.loads(history[-1]["facts"])
     assert facts["data"]["file"] == "alike.csv" and facts["plan"]["batch_size"] == 64 and facts["seed"] == 0
-    serving = next(row["release"] for row in asked("releases", shop=shop)["releases"] if row["serves"])
     asked("build", "--encoder", "model:own", "--rule-support", "none", shop=shop)
-    asked("rollback", serving, shop=shop)
     assert "is there already" in run("adapt", tmp_path / "alike.csv", "--name", "own", shop=shop, status=2)
 
 
 def test_adapt_towards_behaviour_finds_groups_it_never_saw_pairs_of(shop, tmp_path):
+    shop = copied(shop, tmp_path)
     pytest.importorskip("torch", reason="needs the extra train")
     Shop.open(shop).models.publish("small", lambda folder: write_state(folder, transformer_worlds.transformer()))
     texts, labels = adaptation_worlds.letters(280, 4)
@@ -540,6 +617,7 @@ def test_adapt_towards_behaviour_finds_groups_it_never_saw_pairs_of(shop, tmp_pa
 
 
 def test_adapt_publishes_nothing_that_is_no_better_unless_told_to(shop, tmp_path):
+    shop = copied(shop, tmp_path)
     random = np.random.default_rng(0)
     names = [f"{one} {two}" for one in "abcdefghijklmnopqrstuvwxyz" for two in "abcdefghijklmnopqrstuvwxyz"]
     rows = random.integers(0, len(names), (1500, 2))  # what goes with what is drawn by lot
@@ -554,6 +632,7 @@ def test_adapt_publishes_nothing_that_is_no_better_unless_told_to(shop, tmp_path
 
 
 def test_adapt_reads_the_pairs_of_a_shop_and_says_what_is_wrong(shop, tmp_path):
+    shop = copied(shop, tmp_path)
     opened, circumstances = Shop.open(shop), Run(threads=1)
     found = shop_pairs(opened, "bought_together", "", 20, "", circumstances)
     named = {frozenset(found.pairs.texts[each] for each in row) for row in found.pairs.rows}
@@ -682,6 +761,7 @@ def test_categories_are_mined_with_products(shop, tmp_path):
 
 
 def test_compress_publishes_within_the_allowed_loss_and_refuses_past_it(shop, tmp_path):
+    shop = copied(shop, tmp_path)
     pytest.importorskip("onnxruntime", reason="needs the extra onnx")
     Shop.open(shop).models.publish("large", lambda folder: write_state(folder, transformer_worlds.transformer()))
     texts, labels = adaptation_worlds.letters(40, 4)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from basketry.app.adapt_pairs import SOURCES
+from basketry.app.adapt_head import adapt_head
+from basketry.app.adapt_masked import adapt_masked
+from basketry.app.adapt_request import METHODS, TRACKERS, AdaptRequest, AdaptResult, measures_table
+from basketry.app.adapt_tracking import tracker_of
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from basketry.app.adapt_pairs import FoundPairs
     from basketry.app.shop import Shop
     from basketry.core.protocols import Run, Vectors
@@ -22,70 +23,14 @@ if TYPE_CHECKING:
     from basketry.training.fusion.text_tower import TextTower
     from basketry.training.tracking import Tracker
 
-METHODS: Final = ("contrastive", "behaviour", "linear")
 METRICS: Final = ("hit@1", "recall@10", "mrr@10")
-TRACKERS: Final = ("none", "tensorboard", "mlflow")
-
-
-@dataclass(frozen=True)
-class AdaptRequest:
-    """What to adapt, on what, and under which name."""
-
-    source: str = field(
-        default="",
-        metadata={
-            "help": "A table (.parquet, .csv, .jsonl) of text, label or text_a, text_b, weight; default: the shop's own pairs.",
-            "argument": True,
-        },
-    )
-    name: str = field(default="adapted", metadata={"help": "Name of the new model: SHOP/models/NAME, used as model:NAME."})
-    base: str = field(
-        default="universal", metadata={"help": "What to start from: universal, minilm, model:NAME, sentence:FOLDER."}
-    )
-    method: str = field(
-        default="contrastive",
-        metadata={
-            "help": "contrastive (trains the network on pairs), behaviour (trains it towards the partners of each text; reads "
-            "--epochs and --learning-rate only), or linear (one matrix, seconds, no torch)."
-        },
-    )
-    pairs: str = field(default="bought_together", metadata={"help": f"What goes together in the shop: {', '.join(SOURCES)}."})
-    as_of: str = field(default="", metadata={"help": "Only what was known before this instant, ISO 8601 with zone."})
-    min_customers: int = field(default=20, metadata={"help": "Distinct customers behind every pair."})
-    epochs: int = field(default=0, metadata={"help": "Rounds over the texts; 0: as many as make 150 steps, 20 at most."})
-    batch_size: int = field(default=128, metadata={"help": "Pairs in one step of training."})
-    learning_rate: float = field(default=0.0, metadata={"help": "Highest learning rate; 0: the one that suits the network."})
-    temperature: float = field(
-        default=0.05, metadata={"help": "Of the softmax over cosines: smaller looks at near misses more."}
-    )
-    debias: float = field(default=1.0, metadata={"help": "Correction for products that stand in many pairs: 0 none, 1 whole."})
-    peft: str = field(
-        default="none", metadata={"help": "Train few weights: none, lora, adalora, or adapters (in a transformer)."}
-    )
-    track: str = field(default="none", metadata={"help": "Write the training's curves: none, tensorboard or mlflow."})
-    keep: bool = field(default=False, metadata={"help": "Publish the model even if it does not beat its base."})
-    engine: str = field(default="", metadata={"help": "Where SQL runs: duckdb, or spark[:MASTER]; default: shop.toml's."})
-    seed: int = field(default=0, metadata={"help": "Seed of every random draw."})
-
-
-@dataclass(frozen=True)
-class AdaptResult:
-    """How the base, the cheap linear adapter and the trained network fare on products kept out; `model` is what was published.
-
-    `measures`: one row a model and metric, with its 95% interval, and `ratio` to the base with that of the paired resamples.
-    """
-
-    model: str
-    base: str
-    pairs: int
-    texts: int
-    held_out: int
-    measures: pl.DataFrame
-    notes: tuple[str, ...]
+_OF_TEXTS: Final = {"masked": adapt_masked, "head": adapt_head}  # what learns from texts, not from pairs
 
 
 def adapt(shop: Shop, request: AdaptRequest) -> AdaptResult:
     """Adapt a text encoder to what goes together here; publish it if it finds more of it for products it never saw."""
+    import polars as pl
+
     from basketry.app.encoders import publish_state, shop_state
     from basketry.core.protocols import Run
     from basketry.core.telemetry import span
@@ -94,6 +39,8 @@ def adapt(shop: Shop, request: AdaptRequest) -> AdaptResult:
     from basketry.training.adaptation.pairs import split
 
     adapter = _checked(shop, request)
+    if request.method in _OF_TEXTS:
+        return _OF_TEXTS[request.method](shop, request)
     own = (shop.folder / "shop.toml").is_file()
     run = Run(seed=request.seed, threads=shop.settings.threads if own else 2)
     with span("adapt", total=4, unit="steps") as progress:
@@ -108,7 +55,7 @@ def adapt(shop: Shop, request: AdaptRequest) -> AdaptResult:
         states, account = {"linear": linear}, {"linear": {"tried": tried}}
         if adapter is not None:
             folder = shop.folder / "cache" / "adapt" / request.name
-            tracker = _tracker(shop, request)
+            tracker = tracker_of(shop, request)
             states[request.method], account[request.method] = _trained(adapter, state, parts, run, folder, tracker)
             candidates[request.method] = encoder_of(states[request.method], run).encode(parts.test.texts)
         progress.advance()
@@ -127,7 +74,8 @@ def adapt(shop: Shop, request: AdaptRequest) -> AdaptResult:
         pairs=len(found.pairs.rows),
         texts=len(found.pairs.texts),
         held_out=len(parts.test.queries),
-        measures=_table(measured),
+        measures=measures_table(measured, METRICS),
+        classes=pl.DataFrame(),
         notes=_notes(request, measured, model),
     )
 
@@ -149,12 +97,14 @@ def _checked(shop: Shop, request: AdaptRequest) -> ContrastiveAdapter | TextTowe
         raise RequestError(
             f"seed {request.seed}, min_customers {request.min_customers}", "a seed is from 0 to 4294967295, customers from 1"
         )
-    if request.method == "linear":
+    if request.method in ("linear", "head"):
         return None
     if importlib.util.find_spec("torch") is None:
         raise EncoderError(
             f"{request.method} adapting needs package torch", "pip install 'basketry[train]', or use --method linear"
         )
+    if request.method == "masked":
+        return None
     if request.method == "behaviour":
         if request.track != TRACKERS[0]:
             raise RequestError(f"--track {request.track} follows one training, behaviour is several", "use --track none")
@@ -241,7 +191,7 @@ def _entry(
     request: AdaptRequest, found: FoundPairs, parts: Parts, measured: dict[str, Resampled], account: dict[str, Any]
 ) -> dict[str, Any]:
     """What the model remembers of how it came to be."""
-    rows = _table(measured).to_dicts()
+    rows = measures_table(measured, METRICS).to_dicts()
     return {
         "verb": "adapt",
         "base": request.base,
@@ -252,20 +202,6 @@ def _entry(
         "held_out_products": len(parts.test.queries),
         "measured": [row for row in rows if row["model"] in ("base", request.method)],
     }
-
-
-def _table(measured: dict[str, Resampled]) -> pl.DataFrame:
-    """One row a model and metric."""
-    import polars as pl
-
-    rows = []
-    for metric in METRICS:
-        for model, figures in measured.items():
-            value, ratio = figures.interval(metric), figures.ratio_to(measured["base"], metric)
-            ends = {"value": value.value, "low": value.low, "high": value.high}
-            against = {"ratio": ratio.value, "ratio_low": ratio.low, "ratio_high": ratio.high}
-            rows.append({"metric": metric, "model": model, **ends, **(against if model != "base" else dict.fromkeys(against))})
-    return pl.DataFrame(rows, schema_overrides=dict.fromkeys(("ratio", "ratio_low", "ratio_high"), pl.Float64))
 
 
 def _notes(request: AdaptRequest, measured: dict[str, Resampled], model: str) -> tuple[str, ...]:
@@ -282,17 +218,3 @@ def _notes(request: AdaptRequest, measured: dict[str, Resampled], model: str) ->
     else:
         notes.append("nothing was published; --keep publishes it all the same")
     return tuple(notes)
-
-
-def _tracker(shop: Shop, request: AdaptRequest) -> Tracker | None:
-    """Where the curves go: SHOP/tracking/NAME for TensorBoard, SHOP/tracking/mlflow.db for MLflow."""
-    if request.track == TRACKERS[0]:
-        return None
-    from basketry.store import durable
-    from basketry.training.tracking import MlflowTracker, TensorBoardTracker
-
-    folder = shop.folder / "tracking"
-    durable.make_folder(folder)
-    if request.track == "tensorboard":
-        return TensorBoardTracker(folder / request.name)
-    return MlflowTracker(f"sqlite:///{folder / 'mlflow.db'}", name=request.name)

@@ -1,4 +1,4 @@
-"""Encode: texts or images to vectors, kept by content, written to a file that other tools read."""
+"""Encode: texts, images or sounds to vectors, kept by content, written to a file that other tools read."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     import polars as pl
 
     from basketry.app.shop import Shop
-    from basketry.core.protocols import EncoderOf, Run, Vectors
+    from basketry.core.protocols import Arrays, EncoderOf, Run, Vectors
 
     _Encoded = tuple[EncoderOf[Any], pl.DataFrame, Vectors, list[str]]
 
-TOLD: Final = 5  # files set aside that are named
+TOLD: Final = 5  # files set aside that are named, labels that are counted
 
 
 @dataclass(frozen=True)
@@ -27,18 +27,23 @@ class EncodeRequest:
     source: str = field(
         default="",
         metadata={
-            "help": "A .parquet, .csv or .jsonl table, a .txt file of one text a line, or a folder of images; default: the "
-            "shop's products.",
+            "help": "A .parquet, .csv or .jsonl table, a .txt file of a text a line, or a folder of images or sounds; "
+            "default: the shop's products.",
             "argument": True,
         },
     )
     encoder: str = field(
-        default="universal", metadata={"help": f"{HELP[:-1]}; of images: efficientnet, image:FOLDER or clip:FOLDER."}
+        default="universal",
+        metadata={
+            "help": f"{HELP[:-1]}; of images: efficientnet, image:FOLDER, clip:FOLDER; of sounds: spectrogram, speech, "
+            "whisper:FOLDER."
+        },
     )
     text: str = field(default="text", metadata={"help": "Column of a table that holds the texts."})
     id: str = field(default="", metadata={"help": "Column of a table that names the rows; default: their number from 1."})
     out: str = field(
-        default="", metadata={"help": "Where to write id, text and vector: a .parquet file, or .npy for vectors alone."}
+        default="",
+        metadata={"help": "Where to write id, text, label (of a model with a head) and vector: .parquet, or .npy for vectors."},
     )
 
 
@@ -55,7 +60,7 @@ class EncodeResult:
 
 
 def encode(shop: Shop, request: EncodeRequest) -> EncodeResult:
-    """Turn texts or images into unit vectors; what was encoded before, with the same encoder, is not encoded again."""
+    """Turn texts, images or sounds into unit vectors; what was encoded before, with the same encoder, is not encoded again."""
     import time
     from pathlib import Path
 
@@ -65,7 +70,7 @@ def encode(shop: Shop, request: EncodeRequest) -> EncodeResult:
     own = (shop.folder / "shop.toml").is_file()
     run = Run(threads=shop.settings.threads if own else 2)
     begun = time.perf_counter()
-    work = _images if request.source and Path(request.source).is_dir() else _encoded_texts
+    work = _folder if request.source and Path(request.source).is_dir() else _encoded_texts
     encoder, rows, vectors, notes = work(shop, request, run, own)
     seconds = time.perf_counter() - begun
     if not own:
@@ -94,27 +99,55 @@ def _encoded_texts(shop: Shop, request: EncodeRequest, run: Run, own: bool) -> _
 
     given = given_texts(shop, request.source, request.text, request.id)
     rows = given.filter(pl.col("text").map_elements(readable, return_dtype=pl.Boolean))
-    encoder, _ = shop_encoder(shop, request.encoder, run)
+    encoder, state = shop_encoder(shop, request.encoder, run)
     vectors = (CachedEncoder(encoder, _cache(shop)) if own else encoder).encode(rows["text"].to_list())
     left = len(given) - len(rows)
-    return encoder, rows, vectors, [f"{left:,} of {len(given):,} rows hold no text and were left out"] if left else []
+    notes = [f"{left:,} of {len(given):,} rows hold no text and were left out"] if left else []
+    head = None if state is None else state.own_head
+    if head is not None:
+        rows, told = _labelled(rows, vectors, head)
+        notes.append(told)
+    return encoder, rows, vectors, notes
 
 
-def _images(shop: Shop, request: EncodeRequest, run: Run, own: bool) -> _Encoded:
-    """Rows of id, the path of an image below the folder, with their vectors."""
+def _labelled(rows: pl.DataFrame, vectors: Vectors, head: Arrays) -> tuple[pl.DataFrame, str]:
+    """The rows with the label that the head tells and its probability; and how many there are of each label."""
+    import numpy as np
+    import polars as pl
+
+    from basketry.training.heads import Head
+
+    known = Head.from_state(head)
+    probable = known.predict_proba(vectors)
+    labels = known.named(probable.argmax(axis=1).astype(np.int64))
+    labelled = rows.with_columns(pl.Series("label", labels, dtype=pl.String), pl.Series("probability", probable.max(axis=1)))
+    counts = labelled["label"].value_counts(sort=True).head(TOLD)
+    return labelled, "labelled: " + ", ".join(f"{label} {count:,}" for label, count in counts.iter_rows())
+
+
+def _folder(shop: Shop, request: EncodeRequest, run: Run, own: bool) -> _Encoded:
+    """Rows of id, the path of an image or sound below the folder, with their vectors."""
     from pathlib import Path
 
     import polars as pl
 
     from basketry.core.errors import RequestError
     from basketry.encoders.cache import CachedEncoder
-    from basketry.encoders.image.folder import encode_images, read_images
+    from basketry.encoders.folder import encode_files
+    from basketry.encoders.image.folder import read_images
     from basketry.encoders.image.registry import IMAGE_ENCODERS, load_image_encoder
+    from basketry.encoders.sound.folder import read_sounds
+    from basketry.encoders.sound.registry import SOUND_ENCODERS, load_sound_encoder
 
-    if request.encoder.partition(":")[0] not in IMAGE_ENCODERS:
-        raise RequestError(f"{request.source} is a folder, and {request.encoder} reads texts", "say --encoder efficientnet")
-    encoder = load_image_encoder(request.encoder, run)
-    found = encode_images(CachedEncoder(encoder, _cache(shop)) if own else encoder, read_images(Path(request.source)))
+    kind, folder = request.encoder.partition(":")[0], Path(request.source)
+    if kind in IMAGE_ENCODERS:
+        encoder, files = load_image_encoder(request.encoder, run), read_images(folder)
+    elif kind in SOUND_ENCODERS:
+        encoder, files = load_sound_encoder(request.encoder, run), read_sounds(folder)
+    else:
+        hint = "say --encoder efficientnet for images, spectrogram or speech for sounds"
+        raise RequestError(f"{request.source} is a folder, and {request.encoder} reads texts", hint)
+    found = encode_files(CachedEncoder(encoder, _cache(shop)) if own else encoder, files)
     aside = [f"{each.name} {each.reason}" for each in found.set_aside]
     more = [f"and {len(aside) - TOLD:,} more files were set aside"] if len(aside) > TOLD else []
     return encoder, pl.DataFrame({"id": found.names}, schema={"id": pl.String}), found.vectors, [*aside[:TOLD], *more]

@@ -11,7 +11,7 @@ import polars as pl
 
 from basketry.core.errors import NotFound, ReleaseError, RequestError
 from basketry.encoders.models import AUTO, encoder_of
-from basketry.encoders.state import ARRAYS, CARD, TOKENISERS, read_state
+from basketry.encoders.state import CARD, FILES, read_state
 
 if TYPE_CHECKING:
     from basketry.associations.mining.itemsets import MinedItemsets
@@ -94,7 +94,7 @@ class GraphReader:
 
         manifest = self.release.manifest
         if CARD in manifest.files:
-            for name in (CARD, ARRAYS, *TOKENISERS):
+            for name in FILES:
                 if name in manifest.files:
                     self.release.path(name)
             runtime = str(manifest.facts["encoder"]).partition("/")[2]

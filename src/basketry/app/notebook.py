@@ -11,7 +11,7 @@ from basketry.app.shop import Shop
 if TYPE_CHECKING:
     import polars as pl
 
-    from basketry.app.adapt import AdaptRequest, AdaptResult
+    from basketry.app.adapt_request import AdaptRequest, AdaptResult
     from basketry.app.build import BuildRequest, BuildResult
     from basketry.app.compress import CompressRequest, CompressResult
     from basketry.app.encode import EncodeResult
@@ -66,7 +66,8 @@ class Notebook(Shop):
 
     def adapt(self, request: AdaptRequest | None = None) -> AdaptResult:
         """Adapt an encoder to what goes together here; see AdaptRequest for what can be chosen."""
-        from basketry.app.adapt import AdaptRequest, adapt
+        from basketry.app.adapt import adapt
+        from basketry.app.adapt_request import AdaptRequest
 
         return adapt(self, request or AdaptRequest())
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from basketry.app.adapt import AdaptRequest, adapt
+from basketry.app.adapt import adapt
+from basketry.app.adapt_request import AdaptRequest
 from basketry.app.associations import AssociationsRequest, associations
 from basketry.app.build import BuildRequest, build
 from basketry.app.clusters import ClustersRequest, clusters

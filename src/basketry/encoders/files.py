@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 LARGEST: Final = 32 * 2**20  # bytes of one file
 
 
+class Refused(Exception):
+    """Why one file is no document, in words that go on from its name: `is GIF, not ...`."""
+
+
 class Picked(Sequence[bytes]):
     """Some of a sequence's files, read when they are asked for: a folder of images need not stand in memory at once."""
 

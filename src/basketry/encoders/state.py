@@ -4,6 +4,7 @@
 FOLDER/encoder.json        family, settings, history, and the sha256 of every other file
 FOLDER/state.safetensors   the arrays
 FOLDER/tokenizer.json      or sp.model: the tokeniser's own file, byte for byte
+FOLDER/head.safetensors    where there is one, a classification head over the vectors
 ```
 
 Nothing in a folder runs when it is read, and no file is parsed before its sha256 was compared.
@@ -19,6 +20,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, get_args
 
+import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
@@ -33,7 +35,10 @@ Family = Literal["ngram", "transformer", "static"]
 FAMILIES: Final[tuple[Family, ...]] = get_args(Family)
 CARD: Final = "encoder.json"
 ARRAYS: Final = "state.safetensors"
+HEAD: Final = "head.safetensors"
 TOKENISERS: Final = ("tokenizer.json", "sp.model")
+FILES: Final = (CARD, ARRAYS, HEAD, *TOKENISERS)
+_OF: Final = "of"
 _FORMAT: Final = 1
 _AGAIN: Final = "write the model again, or take it from a copy"
 
@@ -45,7 +50,7 @@ class EncoderState:
     `family` says which network reads the arrays: `ngram` (encoders/ngram), `transformer` (encoders/transformer) or `static`
     (encoders/static), each of which documents its names and shapes. `settings` are what the arrays cannot say (tokens read,
     pooling). `files` is the tokeniser. `history` tells, one entry a step, where the weights come from and what was done to
-    them and measured; it is no part of the digest.
+    them and measured; neither it nor `head`, the arrays of a classification head (`training/heads.py`), is part of the digest.
     """
 
     family: Family
@@ -53,6 +58,7 @@ class EncoderState:
     settings: Mapping[str, Scalar]
     files: Mapping[str, bytes]
     history: tuple[Mapping[str, Any], ...] = field(default=())
+    head: Arrays | None = None
 
     @cached_property
     def digest(self) -> str:
@@ -71,6 +77,17 @@ class EncoderState:
         """Size of arrays and tokeniser."""
         return sum(array.nbytes for array in self.arrays.values()) + sum(map(len, self.files.values()))
 
+    def with_head(self, head: Arrays) -> Self:
+        """The same encoder with a classification head, bound to these very weights by their digest."""
+        return replace(self, head={**head, _OF: np.frombuffer(bytes.fromhex(self.digest), dtype=np.uint8)})
+
+    @property
+    def own_head(self) -> Arrays | None:
+        """The head, if it was trained on the vectors of these weights: once they are changed it is for others."""
+        if self.head is None or np.asarray(self.head[_OF], dtype=np.uint8).tobytes().hex() != self.digest:
+            return None
+        return {name: array for name, array in self.head.items() if name != _OF}
+
     def with_step(self, entry: Mapping[str, Any]) -> Self:
         """The same encoder with one more entry in its history: plain JSON, its key `verb` saying what was done."""
         return replace(self, history=(*self.history, entry))
@@ -85,6 +102,8 @@ def write_state(folder: Path, state: EncoderState) -> None:
         _known(name, folder)
     durable.make_folder(folder)
     contents = {ARRAYS: save(dict(state.arrays)), **state.files}
+    if state.head is not None and state.own_head is not None:
+        contents[HEAD] = save(dict(state.head))
     for name, content in contents.items():
         durable.write_file(folder / name, content)
     card = {
@@ -104,8 +123,9 @@ def read_state(folder: Path) -> EncoderState:
         if card["format"] != _FORMAT or card["family"] not in FAMILIES:
             raise EncoderError(f"{folder} is of format {card['format']}, family {card['family']!r}", "use a newer Basketry")
         contents = {name: _proved(folder, name, sha256) for name, sha256 in card["files"].items()}
-        arrays = load(contents.pop(ARRAYS))
-        return EncoderState(card["family"], arrays, card["settings"], contents, tuple(card["history"]))
+        arrays, head = load(contents.pop(ARRAYS)), contents.pop(HEAD, None)
+        read = EncoderState(card["family"], arrays, card["settings"], contents, tuple(card["history"]))
+        return read if head is None else replace(read, head=load(head))
     except OSError as error:
         raise EncoderError(f"cannot read the model in {folder}: {error.strerror}: {error.filename}", _AGAIN) from error
     except (ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
@@ -113,7 +133,7 @@ def read_state(folder: Path) -> EncoderState:
 
 
 def _proved(folder: Path, name: str, sha256: str) -> bytes:
-    if name != ARRAYS:
+    if name not in (ARRAYS, HEAD):
         _known(name, folder)
     content = (folder / name).read_bytes()
     if hashlib.sha256(content).hexdigest() != sha256:

@@ -8,7 +8,6 @@ The decoder is the word embeddings themselves behind a small transform, which is
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -21,11 +20,15 @@ from torch.nn import functional
 from basketry.core.errors import EncoderError, RequestError
 from basketry.core.telemetry import span
 from basketry.encoders.batches import padded
+from basketry.evaluation.bootstrap import Resampled, case_weights
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from basketry.encoders.state import EncoderState
     from basketry.encoders.transformer.torch_network import TransformerNetwork
 
+PERPLEXITY: Final = "pseudo_perplexity"
 _MASKS: Final = ("[MASK]", "<mask>")
 _SHOWN_MASKED, _SHOWN_RANDOM = 0.8, 0.1
 _ROWS: Final = 64  # masked copies run at a time when perplexity is measured
@@ -140,38 +143,62 @@ def tokens_of(state: EncoderState, tokens: Sequence[Sequence[int]]) -> list[list
     return [list(text) for text in tokens if not special[list(text)].all()]
 
 
-def pseudo_perplexity(module: TransformerNetwork, objective: MaskedLanguage, tokens: Sequence[Sequence[int]]) -> float:
-    """Each token masked in its turn: exp of minus the mean of log P(token | the rest of its text). The lower the better.
+@dataclass(frozen=True, eq=False)
+class Guessed:
+    """How well the tokens of each text were guessed: `logs` float64 [texts], sums of log P(token); `counts` int64, how many."""
+
+    logs: npt.NDArray[np.float64]
+    counts: npt.NDArray[np.int64]
+
+    @property
+    def perplexity(self) -> float:
+        """Exp of minus the mean of log P over all tokens: k is the doubt of a fair choice among k tokens."""
+        return float(self.measure(resamples=0).values[PERPLEXITY][0])
+
+    def measure(self, resamples: int = 500, seed: int = 0) -> Resampled:
+        """`pseudo_perplexity`, the lower the better, on all texts and on `resamples` draws of them."""
+        weight = case_weights(np.arange(len(self.logs)), resamples, seed)
+        return Resampled({PERPLEXITY: np.exp(-(weight @ self.logs) / np.maximum(weight @ self.counts, 1))})
+
+
+def guessed(module: TransformerNetwork, objective: MaskedLanguage, tokens: Sequence[Sequence[int]]) -> Guessed:
+    """Each token masked in its turn, and guessed from the rest of its text.
 
     One forward pass a token: about 15 s of CPU for 3,000 tokens of MiniLM. Comparable for one tokeniser only. Salazar et al.,
-    Masked Language Model Scoring (ACL 2020), equation 4.
+    Masked Language Model Scoring (ACL 2020), equation 4. Raises RequestError if there is nothing to guess.
     """
-    total, count = 0.0, 0
     special = objective.special.cpu().numpy()
-    places = [(text, place) for text in tokens for place, token in enumerate(text) if not special[token]]
+    places = [(text, place) for text, ids in enumerate(tokens) for place, token in enumerate(ids) if not special[token]]
     if not places:
         raise RequestError("no text has a token to guess", "give texts with words")
-    places.sort(key=lambda pair: len(pair[0]))
+    places.sort(key=lambda pair: len(tokens[pair[0]]))
+    owner = np.array([text for text, _ in places])
     module.eval()
     objective.eval()
     device = objective.bias.device
+    logs: list[npt.NDArray[np.float64]] = []
     with torch.no_grad(), span("perplexity", total=len(places), unit="tokens") as progress:
         for start in range(0, len(places), _ROWS):
             some = places[start : start + _ROWS]
-            numbers, there = padded([text for text, _ in some])
+            numbers, there = padded([tokens[text] for text, _ in some])
             ids, mask = torch.from_numpy(numbers).to(device), torch.from_numpy(there).bool().to(device)
             chosen = torch.zeros_like(mask)
             chosen[range(len(some)), [place for _, place in some]] = True
             found = objective.log_probabilities(module, torch.where(chosen, objective.mask, ids), mask, chosen, ids)
-            total, count = total + float(found.double().sum()), count + len(some)
+            logs.append(found.double().cpu().numpy())
             progress.advance(len(some))
-    return math.exp(-total / count)
+    return _by_text(owner, np.concatenate(logs), len(tokens))
 
 
-def unigram_perplexity(learned: Sequence[Sequence[int]], tokens: Sequence[Sequence[int]], special: Tensor) -> float:
-    """What guessing by frequency alone reaches, from counts in `learned` plus one: the baseline that reads no context."""
+def guessed_by_frequency(learned: Sequence[Sequence[int]], tokens: Sequence[Sequence[int]], special: Tensor) -> Guessed:
+    """The baseline that reads no context: P(token) from counts in `learned` plus one."""
     usual = ~special.numpy()
     counts = np.bincount(np.concatenate([np.asarray(text) for text in learned]), minlength=len(usual)).astype(np.float64) + 1
     counts[~usual] = 0
+    owner = np.repeat(np.arange(len(tokens)), [len(text) for text in tokens])
     seen = np.concatenate([np.asarray(text) for text in tokens])
-    return float(np.exp(-np.log(counts[seen[usual[seen]]] / counts.sum()).mean()))
+    return _by_text(owner[usual[seen]], np.log(counts[seen[usual[seen]]] / counts.sum()), len(tokens))
+
+
+def _by_text(owner: npt.NDArray[np.int64], logs: npt.NDArray[np.float64], texts: int) -> Guessed:
+    return Guessed(np.bincount(owner, logs, texts).astype(np.float64), np.bincount(owner, minlength=texts).astype(np.int64))

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 
-from basketry.core.errors import RequestError
+from basketry.core.errors import EncoderError, RequestError
 from basketry.encoders.models import network_of, tokeniser_of
 from basketry.training.examples import Texts
 from basketry.training.loop import TrainedHistory, train
-from basketry.training.masked import MaskedLanguage, pseudo_perplexity, tokens_of, unigram_perplexity
+from basketry.training.masked import PERPLEXITY, Guessed, MaskedLanguage, guessed, guessed_by_frequency, tokens_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -33,14 +33,13 @@ class Pretrained:
     """The state after training, and pseudo-perplexity on texts held out of training and of choosing when to stop.
 
     `unigram` guesses by frequency; `before` is the untouched network under a decoder trained as long on the same texts; `after`
-    is the network trained. A perplexity of k is the doubt of a fair choice among k tokens. `texts` counts those trained on,
-    chosen by and measured on.
+    is the network trained. `texts` counts those trained on, chosen by and measured on.
     """
 
     state: EncoderState
-    unigram: float
-    before: float
-    after: float
+    unigram: Guessed
+    before: Guessed
+    after: Guessed
     texts: tuple[int, int, int]
     history: TrainedHistory
 
@@ -64,6 +63,8 @@ def pretrain(
 
     Raises RequestError for fewer than 30 distinct texts, EncoderError for a state that is no transformer or has no mask token.
     """
+    if state.family != "transformer":
+        raise EncoderError(f"a state of family {state.family} is no transformer", "words are left out for one: --base minilm")
     distinct = sorted(set(texts))
     if len(distinct) < _LEAST:
         raise RequestError(f"{len(distinct)} distinct texts are too few to train and to measure", f"give at least {_LEAST}")
@@ -73,7 +74,7 @@ def pretrain(
     most = min(tenth, _MOST)
     measured, chosen_by, learned = tokens[:most], tokens[most : most + tenth], tokens[most + tenth :]
 
-    def course(network: nn.Module, name: str) -> tuple[TrainedHistory, float]:
+    def course(network: nn.Module, name: str) -> tuple[TrainedHistory, Guessed]:
         objective = MaskedLanguage(state, share, whole_words, run.seed)
 
         def validate(module: nn.Module) -> float:
@@ -85,13 +86,13 @@ def pretrain(
         inner = None if folder is None else folder / name
         teller = tracker if name == "whole" else None
         history = train(network, objective, Texts(learned), plan, run, validate=validate, folder=inner, tracker=teller)
-        return history, pseudo_perplexity(network, objective, measured)  # type: ignore[arg-type]
+        return history, guessed(network, objective, measured)  # type: ignore[arg-type]
 
     frozen = network_of(state).requires_grad_(False)
     before = course(frozen, "decoder")[1]
     network = network_of(state)
     history, after = course(network, "whole")
-    unigram = unigram_perplexity(learned, measured, MaskedLanguage(state).special)
+    unigram = guessed_by_frequency(learned, measured, MaskedLanguage(state).special)
     sizes = (len(learned), len(chosen_by), len(measured))
     entry = {
         "verb": "pretrain",
@@ -100,7 +101,7 @@ def pretrain(
         "share": share,
         "whole_words": whole_words,
         "texts": list(sizes),
-        "pseudo_perplexity": {"unigram": unigram, "before": before, "after": after},
+        PERPLEXITY: {"unigram": unigram.perplexity, "before": before.perplexity, "after": after.perplexity},
     }
     arrays = network.arrays()  # type: ignore[operator]
     return Pretrained(replace(state, arrays=arrays).with_step(entry), unigram, before, after, sizes, history)

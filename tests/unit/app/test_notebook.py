@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from basketry.app.adapt import AdaptRequest
+from basketry.app.adapt_request import AdaptRequest
 from basketry.app.compress import CompressRequest
 from basketry.app.ingest import Frame, IngestRequest, ingest
 from basketry.app.notebook import Notebook

@@ -1,5 +1,6 @@
 """A text encoder as files: it comes back as it was, and what was tampered with is not read."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -24,6 +25,18 @@ def test_what_was_written_is_read(tmp_path, state):
         "scale": [0.5],
     }
     assert back.digest == state.digest and back.bytes == 24 + 2 + 2
+
+
+def test_a_head_goes_with_the_very_weights_it_was_trained_on(tmp_path, state):
+    headed = state.with_head({"weights": np.eye(2, dtype=np.float32)})
+    assert headed.digest == state.digest, "vectors are what they were"
+    write_state(tmp_path / "headed", headed)
+    back = read_state(tmp_path / "headed")
+    assert back.own_head is not None and set(back.own_head) == {"weights"}
+    changed = dataclasses.replace(back, arrays={**back.arrays, "vectors": back.arrays["vectors"] + 1})
+    assert changed.own_head is None
+    write_state(tmp_path / "changed", changed)
+    assert read_state(tmp_path / "changed").head is None
 
 
 def test_the_digest_is_of_all_that_makes_the_vectors_and_of_nothing_else(state):
@@ -63,7 +76,7 @@ def test_a_card_names_no_file_elsewhere(tmp_path, state):
 def test_no_file_but_a_tokeniser_is_written(tmp_path, state):
     """A release keeps its encoder beside its tables."""
     hostile = EncoderState("static", state.arrays, state.settings, {"associations.parquet": b"x"})
-    with pytest.raises(EncoderError, match="names a file 'associations.parquet'"):
+    with pytest.raises(EncoderError, match=r"names a file 'associations\.parquet'"):
         write_state(tmp_path, hostile)
     assert list(tmp_path.iterdir()) == []
 

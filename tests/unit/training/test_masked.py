@@ -19,9 +19,9 @@ from basketry.encoders.state import EncoderState  # noqa: E402
 from basketry.training.masked import (  # noqa: E402
     MaskedLanguage,
     Vocabulary,
-    pseudo_perplexity,
+    guessed,
+    guessed_by_frequency,
     tokens_of,
-    unigram_perplexity,
 )
 from basketry.training.plan import TrainingPlan  # noqa: E402
 from basketry.training.pretrain import pretrain  # noqa: E402
@@ -122,15 +122,19 @@ def test_pseudo_perplexity_equals_masking_one_token_at_a_time() -> None:
                 scores = module.embeddings.word @ guess + objective.bias
                 logs.append(scores.log_softmax(0)[text[place]].item())
     assert len(logs) == 10
-    assert pseudo_perplexity(module, objective, tokens) == pytest.approx(math.exp(-np.mean(logs)), rel=1e-4)
+    found = guessed(module, objective, tokens)
+    assert found.perplexity == pytest.approx(math.exp(-np.mean(logs)), rel=1e-4)
+    assert found.counts.tolist() == [3, 6, 1]
+    assert found.logs == pytest.approx([sum(logs[:3]), sum(logs[3:9]), logs[9]], rel=1e-4)
     with pytest.raises(RequestError, match="no text has a token to guess"):
-        pseudo_perplexity(module, objective, [[2, 3]])
+        guessed(module, objective, [[2, 3]])
 
 
 def test_unigram_perplexity_by_hand() -> None:
     """Learned: token 4 three times, 5 once; with one added, of 4..7: 4/8, 2/8, 1/8, 1/8. Measured 4 and 6: (2 * 8) ** 0.5."""
     special = torch.tensor([True, True, True, True, False, False, False, False])
-    assert unigram_perplexity([[1, 4, 4, 5, 2], [4]], [[1, 4, 2], [6]], special) == pytest.approx(4.0)
+    found = guessed_by_frequency([[1, 4, 4, 5, 2], [4]], [[1, 4, 2], [6]], special)
+    assert found.perplexity == pytest.approx(4.0) and found.counts.tolist() == [1, 1]
 
 
 def test_training_finds_the_rule_of_a_language(tmp_path) -> None:
@@ -140,11 +144,13 @@ def test_training_finds_the_rule_of_a_language(tmp_path) -> None:
     plan = TrainingPlan(learning_rate=0.02, epochs=60, batch_size=32, weight_decay=0)
     found = pretrain(state, texts, plan, Run(seed=1, threads=1), folder=tmp_path)
     assert found.texts == (30, 3, 3)
-    assert found.unigram > 10 and found.before > 5 and found.after < 3.3
-    assert found.state.history[-1]["pseudo_perplexity"]["after"] == found.after and found.state.digest != state.digest
+    assert found.unigram.perplexity > 10 and found.before.perplexity > 5 and found.after.perplexity < 3.3
+    assert (
+        found.state.history[-1]["pseudo_perplexity"]["after"] == found.after.perplexity and found.state.digest != state.digest
+    )
     assert found.state.settings == state.settings and set(found.state.arrays) == set(state.arrays)
     again = pretrain(state, texts, plan, Run(seed=1, threads=1), folder=tmp_path)
-    assert again.state.digest == found.state.digest and again.after == found.after
+    assert again.state.digest == found.state.digest and again.after.perplexity == found.after.perplexity
 
 
 def test_what_cannot_be_is_refused() -> None:

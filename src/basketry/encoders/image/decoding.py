@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from basketry.core.errors import EncoderError
+from basketry.encoders.files import Refused
 from basketry.encoders.image import child
 
 if TYPE_CHECKING:
@@ -43,10 +44,6 @@ class Cut:
     resize: tuple[int, ...] | None
     crop: tuple[int, int] | None
     resample: int = 3
-
-
-class Refused(Exception):
-    """Why one image cannot be decoded, in words that go on from its name: `is GIF, not ...`."""
 
 
 def format_of(content: bytes) -> str:

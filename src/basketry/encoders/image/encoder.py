@@ -11,8 +11,8 @@ import numpy as np
 
 from basketry.core.errors import EncoderError
 from basketry.core.protocols import Run
-from basketry.encoders.files import Picked, distinct_files
-from basketry.encoders.image.decoding import Decoder, Refused
+from basketry.encoders.files import Picked, Refused, distinct_files
+from basketry.encoders.image.decoding import Decoder
 from basketry.encoders.image.preparation import OWN, Preparation
 from basketry.encoders.onnx_session import open_session
 from basketry.encoders.weights import folder_digest, verified

@@ -1,151 +1,19 @@
-"""A folder of images as documents: read when asked for, and what cannot be read set aside and told."""
+"""The images of a folder."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, overload
+from typing import Final
 
-import numpy as np
+from basketry.encoders.folder import FileFolder, read_folder
+from basketry.encoders.image.decoding import format_of
 
-from basketry.core.errors import EncoderError
-from basketry.core.protocols import EncoderOf
-from basketry.core.telemetry import span
-from basketry.encoders.files import LARGEST
-from basketry.encoders.image.decoding import Refused, format_of
-
-if TYPE_CHECKING:
-    from basketry.core.protocols import Vectors
-
-_HEAD: Final = 64  # bytes that say what a file is
-_CHUNK: Final = 256
 _NOT_IMAGES: Final = {".txt", ".csv", ".json", ".md", ".html", ".xml", ".toml", ".py", ".zip", ".db"}
 
 
-class Files(Sequence[bytes]):
-    """The contents of files, each read whenever it is asked for."""
+def read_images(folder: Path) -> FileFolder:
+    """The JPEG, PNG and WebP files below `folder`, by their first bytes; see `read_folder`.
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self.paths: Final = tuple(paths)
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    @overload
-    def __getitem__(self, index: int) -> bytes: ...
-    @overload
-    def __getitem__(self, index: slice) -> Files: ...
-    def __getitem__(self, index: int | slice) -> bytes | Files:
-        """The bytes of one file, or some of the files, still unread. Raises EncoderError if a file cannot be read any more."""
-        if isinstance(index, slice):
-            return Files(self.paths[index])
-        try:
-            return self.paths[index].read_bytes()
-        except OSError as error:
-            raise EncoderError(
-                f"cannot read {self.paths[index]}: {error.strerror}", "leave the folder alone meanwhile"
-            ) from error
-
-
-class SetAside(NamedTuple):
-    """A file left out, and why, in words that go on from its name."""
-
-    name: str
-    reason: str
-
-
-class ImageFolder(NamedTuple):
-    """What a folder holds: for each image its path below the folder, as `fruit/apple.jpg`, and its content."""
-
-    names: tuple[str, ...]
-    contents: Sequence[bytes]
-    set_aside: tuple[SetAside, ...]
-
-
-class EncodedImages(NamedTuple):
-    """The names of the images that could be encoded, float32 [n, dim] beside them, and what was set aside."""
-
-    names: tuple[str, ...]
-    vectors: Vectors
-    set_aside: tuple[SetAside, ...]
-
-
-def read_images(folder: Path) -> ImageFolder:
-    """The JPEG, PNG and WebP files below `folder`, by their first bytes, in order of their names. Nothing is decoded.
-
-    Set aside are files of another kind, empty or over 32 MiB, and links that lead out of the folder; hidden files and those
-    whose suffix says text, code or archive are not looked at. Raises EncoderError if the folder cannot be read.
+    Files whose suffix says text, code or archive are not looked at; others that are no image are set aside.
     """
-    if not folder.is_dir():
-        raise EncoderError(f"no folder of images at {folder}", "name a folder that holds JPEG, PNG or WebP files")
-    whole = folder.resolve()
-    names: list[str] = []
-    paths: list[Path] = []
-    set_aside: list[SetAside] = []
-    for path in sorted(folder.rglob("*")):
-        inside = path.relative_to(folder)
-        if path.suffix.lower() in _NOT_IMAGES or any(part.startswith(".") for part in inside.parts) or path.is_dir():
-            continue
-        try:
-            _admit(path, whole)
-        except Refused as reason:
-            set_aside.append(SetAside(inside.as_posix(), str(reason)))
-            continue
-        names.append(inside.as_posix())
-        paths.append(path)
-    return ImageFolder(tuple(names), Files(paths), tuple(set_aside))
-
-
-def encode_images(encoder: EncoderOf[bytes], images: ImageFolder) -> EncodedImages:
-    """The vectors of a folder's images; one that the encoder refuses is set aside, and the others go on.
-
-    With a CachedEncoder a second run encodes only what is new, and tries again what was refused.
-    """
-    kept: list[int] = []
-    parts: list[Vectors] = []
-    refused: list[SetAside] = []
-
-    def encode(positions: range) -> None:
-        """All at once; if one is refused, each half by itself: a broken file among n costs about log2(n) calls more."""
-        contents = images.contents[positions.start : positions.stop]
-        try:
-            vectors = encoder.encode(contents)
-        except EncoderError as error:
-            if len(positions) > 1:
-                middle = len(positions) // 2
-                encode(positions[:middle])
-                encode(positions[middle:])
-                return
-            if not error.message.startswith(("document 0 ", "cannot read ")):
-                raise  # it is the encoder that fails, not the image
-            refused.append(SetAside(images.names[positions[0]], error.message.removeprefix("document 0 ")))
-            return
-        parts.append(vectors)
-        kept.extend(positions)
-
-    with span("encode images", total=len(images.names), unit="images") as progress:
-        for start in range(0, len(images.names), _CHUNK):
-            positions = range(start, min(start + _CHUNK, len(images.names)))
-            encode(positions)
-            progress.advance(len(positions))
-    vectors = np.concatenate(parts) if parts else np.empty((0, encoder.dim), dtype=np.float32)
-    return EncodedImages(tuple(images.names[position] for position in kept), vectors, (*images.set_aside, *refused))
-
-
-def _admit(path: Path, whole: Path) -> None:
-    """Raises Refused for a file that is no image by its first bytes, or not to be read."""
-    try:
-        if not path.resolve().is_relative_to(whole):
-            raise Refused("leads out of the folder")
-        if not path.is_file():
-            raise Refused("is no file")
-        size = path.stat().st_size
-        if size > LARGEST:
-            raise Refused(f"has {size:,} bytes; the limit is {LARGEST:,}")
-        with path.open("rb") as stream:
-            head = stream.read(_HEAD)
-    except OSError as error:
-        raise Refused(f"cannot be read: {error.strerror}") from error
-    if not head:
-        raise Refused("is empty")
-    format_of(head)
+    return read_folder(folder, lambda path: path.suffix.lower() not in _NOT_IMAGES, format_of)

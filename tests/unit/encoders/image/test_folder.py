@@ -9,7 +9,8 @@ import pytest
 
 from basketry.core.errors import EncoderError
 from basketry.encoders import CachedEncoder
-from basketry.encoders.image.folder import SetAside, encode_images, read_images
+from basketry.encoders.folder import SetAside, encode_files
+from basketry.encoders.image.folder import read_images
 from basketry.testing.encoders import images
 
 PICTURES = images()
@@ -69,7 +70,7 @@ def test_what_is_no_image_is_set_aside_with_its_reason(shelf: Path, tmp_path_fac
 
 
 def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(EncoderError, match="no folder of images"):
+    with pytest.raises(EncoderError, match="no folder at"):
         read_images(tmp_path / "nowhere")
 
 
@@ -80,12 +81,12 @@ def test_broken_images_are_set_aside_and_the_rest_encoded(shelf: Path, tmp_path_
         (shelf / f"many{number:03}.png").write_bytes(PICTURES[0] + b"BROKEN")
     inner = Counting()
     cached = CachedEncoder(inner, tmp_path_factory.mktemp("vectors"))
-    found = encode_images(cached, read_images(shelf))
+    found = encode_files(cached, read_images(shelf))
     assert len(found.names) == len(found.vectors) == 202
     assert found.set_aside == tuple(SetAside(f"many{number:03}.png", "cannot be read: torn") for number in (7, 150))
     assert np.array_equal(found.vectors, Counting().encode([(shelf / name).read_bytes() for name in found.names]))
     before = inner.asked
-    again = encode_images(cached, read_images(shelf))
+    again = encode_files(cached, read_images(shelf))
     assert again.names == found.names
     assert np.array_equal(again.vectors, found.vectors)
     assert inner.asked - before < 40, "only the broken ones are tried again"
@@ -97,11 +98,11 @@ def test_an_encoder_that_fails_altogether_is_not_taken_for_broken_images(shelf: 
             raise EncoderError("the model failed on all of it", "export it again")
 
     with pytest.raises(EncoderError, match="the model failed"):
-        encode_images(Failing(), read_images(shelf))
+        encode_files(Failing(), read_images(shelf))
 
 
 def test_an_empty_folder_gives_no_vectors(tmp_path: Path) -> None:
-    found = encode_images(Counting(), read_images(tmp_path))
+    found = encode_files(Counting(), read_images(tmp_path))
     assert found.names == ()
     assert found.vectors.shape == (0, 4)
 
