@@ -1,4 +1,4 @@
-"""The abstractions every room shares: Engine, Cluster, encoders and Model, and the circumstances of a run."""
+"""The abstractions every room shares: Engine, Cluster, encoders, Model and Ranker, and the circumstances of a run."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import dataframely as dy
     import numpy as np
     import numpy.typing as npt
+
+    from basketry.core.histories import Candidates, Evidence, Queries, Rankings
 
     Vectors = npt.NDArray[np.float32]
     S = TypeVar("S", bound=dy.Schema)
@@ -137,4 +139,25 @@ class Model(Protocol):
     @classmethod
     def from_state(cls, state: Arrays) -> Self:
         """The model back from its arrays."""
+        ...
+
+
+class Ranker(Model, Protocol):
+    """A model that says which products a query is about next, best first."""
+
+    @property
+    def n_products(self) -> int:
+        """How many products it knows; their codes are [0, n_products)."""
+        ...
+
+    def scores(self, queries: Queries) -> Vectors:
+        """float32 [n, n_products], higher is better, comparable within a row; 0 or less where there is nothing to go by."""
+        ...
+
+    def rank(self, queries: Queries, k: int, candidates: Candidates) -> Rankings:
+        """The k best candidates; fewer, where there is nothing to go by. `rank(k)` is a prefix of `rank(k + 1)`."""
+        ...
+
+    def explain(self, queries: Queries, rankings: Rankings) -> Evidence:
+        """What each event of the history did for each product of `rankings`."""
         ...
