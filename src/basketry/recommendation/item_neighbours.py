@@ -11,10 +11,9 @@ from basketry.core.errors import RequestError
 from basketry.kernels.pairs import count_pairs
 from basketry.recommendation.item_graph import ItemGraph, rows_of
 from basketry.recommendation.recency import Recency
-from basketry.recommendation.visits import visits_of
+from basketry.recommendation.visits import customers_of, visits_of
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_array
 
     from basketry.core.histories import Histories
     from basketry.core.protocols import Run
@@ -41,7 +40,7 @@ class ItemNeighbours:
 
         if self.neighbours < 1 or self.shrink < 0 or self.unit not in UNITS:
             raise RequestError(f"{self} cannot be fitted", f"neighbours start at 1, shrink at 0, unit is one of {UNITS}")
-        held = _held(histories, self.unit)
+        held = visits_of(histories).held if self.unit == "visit" else customers_of(histories)
         n = histories.n_products
         count = np.bincount(held.indices, minlength=n).astype(np.float64)
         pairs = count_pairs(held.indptr.astype(np.int64), held.indices.astype(np.int32), n, threads=run.threads)
@@ -52,16 +51,3 @@ class ItemNeighbours:
         )
         return ItemGraph(rows_of(both, self.neighbours), self.recency)
 
-
-def _held(histories: Histories, unit: str) -> csr_array:
-    """Distinct products of each customer, or of each visit."""
-    from scipy.sparse import csr_array
-
-    if unit == "visit":
-        return visits_of(histories).held
-    held = csr_array(
-        (np.ones(len(histories.products), dtype=np.int8), histories.products, histories.indptr),
-        shape=(len(histories), histories.n_products),
-    )
-    held.sum_duplicates()
-    return held
