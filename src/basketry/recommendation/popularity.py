@@ -51,11 +51,20 @@ class Popular:
         return np.repeat(self.counts[None], len(queries), axis=0)
 
     def rank(self, queries: Queries, k: int, candidates: Candidates) -> Rankings:
-        """The k most bought candidates; none that was never bought."""
-        histories = queries.histories
-        seen = Seen(histories.indptr, histories.products, self.n_products, candidates.allowed, candidates.repeats)
-        sold = np.where(self.counts > 0, self.counts, -np.inf).astype(np.float32)
-        return Rankings(*rank_dense(np.repeat(sold[None], len(queries), axis=0), seen, k))
+        """The k most bought candidates; none that was never bought. Looks at as many as the longest history may bar."""
+        histories, allowed = queries.histories, candidates.allowed
+        may = self.counts > 0 if allowed is None or allowed.ndim == 2 else (self.counts > 0) & allowed
+        best = np.argsort(np.where(may, -self.counts, np.inf), kind="stable")[: int(np.count_nonzero(may))].astype(np.int32)
+        if allowed is None or allowed.ndim == 1:
+            best = best[: k + (0 if candidates.repeats else int(histories.lengths.max(initial=0)))]
+        place = np.full(self.n_products, -1, dtype=np.int32)
+        place[best] = np.arange(len(best))
+        known = histories.where(place[histories.products] >= 0)
+        own = None if allowed is None or allowed.ndim == 1 else np.ascontiguousarray(allowed[:, best])
+        seen = Seen(known.indptr, place[known.products], len(best), own, candidates.repeats)
+        scores = np.repeat(self.counts[best][None], len(queries), axis=0)
+        found, score = rank_dense(scores, seen, k)
+        return Rankings(np.where(found >= 0, best[found], -1) if len(best) else found, score)
 
     def explain(self, queries: Queries, rankings: Rankings) -> Evidence:
         """Nothing of the history counts: the whole score is `rest`."""
