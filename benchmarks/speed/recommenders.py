@@ -3,8 +3,9 @@
     python benchmarks/speed/recommenders.py PYTHON_WITH_IMPLICIT_AND_RECTOOLS [PYTHON_WITH_LENSKIT] [--rounds 3]
 
 Leave-one-out on s3rec_amazon Beauty: learned from is everything but each customer's last two products; ten products are ranked
-for each of 22,363 customers among all 12,101, the own left out, and the last but one is looked for. One thread; every model runs
-in a process of its own, in turns; medians. Accuracy is by our metric code for all. Writes docs/reference/speed-recommenders.md.
+for each of 22,363 customers among all 12,101, the own left out, and the last but one is looked for. One thread; every model
+runs in a process of its own, in turns; medians. Accuracy is by our metric code for all. Writes
+docs/reference/speed-recommenders.md.
 """
 
 from __future__ import annotations
@@ -51,8 +52,9 @@ PEERS = {
 HEAD = """# Speed: simple recommenders
 
 {customers} customers, {products} products, {events} events (s3rec_amazon Beauty). Learned from is everything but each
-customer's last two products; ten products are ranked for every customer, among all but the own, and the last but one is looked for. One thread,
-medians of {rounds} runs in turn, each in a process of its own; accuracy by one metric code, with 95% intervals over customers.
+customer's last two products; ten products are ranked for every customer, among all but the own, and the last but one is
+looked for. One thread, medians of {rounds} runs in turn, each in a process of its own; accuracy by one metric code, with 95%
+intervals over customers.
 *Times* is their CPU time over ours, fitting and ranking together.
 `python benchmarks/speed/recommenders.py PYTHON_WITH_PEERS [PYTHON_WITH_LENSKIT]` writes this page.
 
