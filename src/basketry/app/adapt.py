@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from basketry.app.adapt_checkpoints import checkpoint_folder, forget_checkpoints
 from basketry.app.adapt_head import adapt_head
 from basketry.app.adapt_masked import adapt_masked
 from basketry.app.adapt_request import METHODS, TRACKERS, AdaptRequest, AdaptResult, measures_table
@@ -35,7 +36,6 @@ def adapt(shop: Shop, request: AdaptRequest) -> AdaptResult:
     from basketry.core.protocols import Run
     from basketry.core.telemetry import span
     from basketry.encoders.models import encoder_of
-    from basketry.store import durable
     from basketry.training.adaptation.pairs import split
 
     adapter = _checked(shop, request)
@@ -54,7 +54,7 @@ def adapt(shop: Shop, request: AdaptRequest) -> AdaptResult:
         candidates = {"base": base.test, "linear": _Vectors.of(linear, parts, run).test}
         states, account = {"linear": linear}, {"linear": {"tried": tried}}
         if adapter is not None:
-            folder = shop.folder / "cache" / "adapt" / request.name
+            folder = checkpoint_folder(shop, request, state, found.pairs.texts, found.pairs.rows, found.pairs.weights)
             tracker = tracker_of(shop, request)
             states[request.method], account[request.method] = _trained(adapter, state, parts, run, folder, tracker)
             candidates[request.method] = encoder_of(states[request.method], run).encode(parts.test.texts)
@@ -65,8 +65,7 @@ def adapt(shop: Shop, request: AdaptRequest) -> AdaptResult:
         if better.low > 0 or request.keep:
             entry = _entry(request, found, parts, measured, account[request.method])
             model = publish_state(shop, request.name, states[request.method].with_step(entry))
-            if adapter is not None:
-                durable.remove_folder(shop.folder / "cache" / "adapt" / request.name)
+        forget_checkpoints(shop, request)
         progress.advance()
     return AdaptResult(
         model=model or "none",

@@ -117,14 +117,12 @@ def _judged(
 
     number = pl.DataFrame({"id": ids}).with_row_index("code")
     edges = pl.read_parquet(path, columns=["product_id", "other_id", "verdict", "customers"])
-    edges = edges.filter(
-        (pl.col("verdict").cast(pl.String) == verdict) & (pl.col("customers").fill_null(min_customers) >= min_customers)
-    )
+    edges = edges.filter((pl.col("verdict").cast(pl.String) == verdict) & (pl.col("customers") >= min_customers))
     pairs = edges.select("product_id", "other_id").unique()
     for side, column in (("one", "product_id"), ("two", "other_id")):
         pairs = pairs.join(number.rename({"id": column, "code": side}), on=column)
-    rows = pairs.select(pl.col("one", "two").cast(pl.Int64)).sort("one", "two").to_numpy()
-    return np.unique(np.sort(rows, axis=1), axis=0), np.ones(len(np.unique(np.sort(rows, axis=1), axis=0)))
+    rows = np.unique(np.sort(pairs.select(pl.col("one", "two").cast(pl.Int64)).to_numpy(), axis=1), axis=0)
+    return rows, np.ones(len(rows))
 
 
 def _by_text(texts: list[str | None], rows: npt.NDArray[np.int64], weights: npt.NDArray[np.float64]) -> Pairs:

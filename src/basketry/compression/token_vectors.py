@@ -17,7 +17,7 @@ from basketry.encoders.models import encoder_of
 from basketry.encoders.ngram.encoder import SENTENCE_PIECES
 from basketry.encoders.ngram.sentence_pieces import SentencePieces
 from basketry.encoders.state import EncoderState
-from basketry.encoders.static.encoder import tokeniser
+from basketry.encoders.tokens import tokeniser
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -57,7 +57,7 @@ class Static:
         """A state of family static, with the tokens of the encoder it replaces."""
         texts = materials.sample(self.texts)
         shell = _shell(state)
-        counts = token_counts(tokeniser(shell)(texts), vocabulary_size(shell))
+        counts = token_counts(tokeniser(shell, "vectors", special=False)(texts), vocabulary_size(shell))
         aim = _side_by_side(materials, texts)
         alone = self._alone(shell, materials)
         share = np.asarray(counts.sum(axis=0)).ravel() / max(counts.sum(), 1)

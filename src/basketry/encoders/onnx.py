@@ -39,6 +39,7 @@ def load_onnx(folder: Path, run: Run) -> BatchedEncoder:
     Raises EncoderError if a file is missing or unreadable, or the model asks for other inputs.
     """
     try:
+        import onnxruntime  # noqa: F401  named first where it is missing, before the folder is looked at
         from tokenizers import Tokenizer
     except ImportError as error:
         raise EncoderError(f"encoder onnx:{folder} needs package {error.name}", _EXTRA) from error

@@ -25,6 +25,7 @@ import numpy as np
 from basketry.core.errors import EncoderError
 from basketry.core.protocols import Run
 from basketry.encoders.documents import distinct
+from basketry.encoders.tokens import tokeniser
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -62,7 +63,7 @@ class StaticEncoder:
             raise EncoderError("the static model lacks vectors [V, dim] or unknown [dim]", _AGAIN)
         if vectors.dtype == np.float16:  # half the memory on disk, but numpy adds it up slowly
             vectors = vectors.astype(np.float32)
-        return cls(f"static@{state.digest[:16]}", vectors, state.arrays, tokeniser(state))
+        return cls(f"static@{state.digest[:16]}", vectors, state.arrays, tokeniser(state, "vectors", special=False))
 
     def encode(self, documents: Sequence[str]) -> Vectors:
         """float32 [len(documents), dim], unit norm; equal texts are computed once. Raises EncoderError on one without text."""
@@ -91,23 +92,3 @@ class StaticEncoder:
         nothing = np.einsum("ij,ij->i", sums, sums) < _LEAST_NORM
         sums[nothing] = self._unknown
         return sums
-
-
-def tokeniser(state: EncoderState) -> Tokenise:
-    """Texts to token ids without special tokens, cut at `max_tokens`. Raises EncoderError if the file cannot be read."""
-    try:
-        from tokenizers import Tokenizer
-    except ImportError as error:
-        raise EncoderError("this encoder needs package tokenizers", "pip install 'basketry[onnx]'") from error
-    try:
-        reader = Tokenizer.from_buffer(state.files["tokenizer.json"])
-        most = int(state.settings["max_tokens"])  # type: ignore[arg-type]
-    except Exception as error:  # the library raises Exception itself
-        raise EncoderError(f"the tokeniser cannot be read: {error!r}", _AGAIN) from error
-    reader.no_padding()
-    reader.enable_truncation(most)
-
-    def tokenise(texts: Sequence[str]) -> list[list[int]]:
-        return [encoding.ids for encoding in reader.encode_batch_fast(list(texts), add_special_tokens=False)]
-
-    return tokenise

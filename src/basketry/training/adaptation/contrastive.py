@@ -68,6 +68,10 @@ class ContrastiveAdapter:
     patience: int = field(default=2, metadata={"help": "of five validations, so many without gain end it; 0: never"})
 
     def __post_init__(self) -> None:
+        if self.peft not in (WHOLE, *EFFICIENT_RATES):
+            raise RequestError(f"no few weights are called {self.peft!r}", f"use one of {WHOLE}, {', '.join(EFFICIENT_RATES)}")
+        if not (self.temperature > 0 and self.rank >= 1):
+            raise RequestError(f"temperature {self.temperature}, rank {self.rank}", "a temperature above 0, a rank from 1")
         right = self.epochs >= 0 and 1 <= self.alike <= self.batch_size and 0 <= self.debias <= 1 and self.learning_rate >= 0
         if not right:
             asked = f"epochs {self.epochs}, alike {self.alike} of {self.batch_size}, debias {self.debias}"
