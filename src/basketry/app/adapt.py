@@ -210,8 +210,12 @@ def _notes(request: AdaptRequest, measured: dict[str, Resampled], model: str) ->
     verb = "beats" if gain.low > 0 else "does not surely beat"
     told = f"{steered} {gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f})"
     notes = [f"{method} {verb} {request.base} on products kept out: {told}"]
-    if method != "linear" and measured[method].gain_over(measured["linear"], steered).low <= 0:
-        notes.append("the linear adapter, which costs seconds, does as well: --method linear")
+    over = measured[method].gain_over(measured["linear"], steered)
+    if method != "linear" and over.low <= 0 and measured["linear"].gain_over(measured["base"], steered).low > 0:
+        told = f"{steered} {over.value:+.3f} ({over.low:+.3f} to {over.high:+.3f})"
+        notes.append(
+            f"the linear adapter, which costs seconds, is not shown to be worse ({method} over it: {told}): --method linear"
+        )
     if model:
         notes.append(f"use it: basketry build --encoder {model}")
     else:
