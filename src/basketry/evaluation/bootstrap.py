@@ -37,8 +37,11 @@ def interval(values: Floats) -> Interval:
     found = values[1:][~np.isnan(values[1:])]
     if not len(found):
         return Interval(float(values[0]), float("nan"), float("nan"))
-    way = "linear" if np.isfinite(found).all() else "nearest"  # between a number and infinity there is nothing
-    low, high = np.quantile(found, [0.025, 0.975], method=way)
+    ends = [0.025, 0.975]
+    if np.isfinite(found).all():
+        low, high = np.quantile(found, ends)
+    else:  # between a number and infinity there is nothing
+        low, high = np.quantile(found, ends, method="nearest")
     return Interval(float(values[0]), float(low), float(high))
 
 

@@ -58,6 +58,7 @@ def by_network(tokenise: Tokenise) -> Callable[[nn.Module, Sequence[str]], Vecto
     import torch
 
     from basketry.encoders.batches import padded
+    from basketry.training.devices import beside
 
     def encode(module: nn.Module, texts: Sequence[str]) -> Vectors:
         tokens = tokenise(texts)
@@ -66,7 +67,8 @@ def by_network(tokenise: Tokenise) -> Callable[[nn.Module, Sequence[str]], Vecto
         with torch.no_grad():
             for start in range(0, len(order), _TEXTS):
                 ids, mask = padded([tokens[place] for place in order[start : start + _TEXTS]])
-                parts.append(module(torch.from_numpy(ids), torch.from_numpy(mask.astype(bool))).numpy())
+                batch = beside(module, {"ids": torch.from_numpy(ids), "mask": torch.from_numpy(mask.astype(bool))})
+                parts.append(module(batch["ids"], batch["mask"]).cpu().numpy())
         whole = np.concatenate(parts).astype(np.float32)
         vectors = np.empty_like(whole)
         vectors[order] = whole
