@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 BEHAVIOUR: Final = ("bought_together", "bought_next")
 VERDICTS: Final = ("complement", "substitute")
 SOURCES: Final = (*BEHAVIOUR, *VERDICTS)
+_ROW: Final = " row"  # of the table as it was read, from 1
 BEYOND_CHANCE: Final = 0.05  # largest q of an edge that is learned from
 
 
@@ -82,7 +83,7 @@ def table_pairs(path: Path, run: Run) -> FoundPairs:
         kept = _with_text(table.drop_nulls("label"), "text")
         return FoundPairs(Pairs.of_groups(kept["text"].to_list(), kept["label"].to_list(), run), account)
     if {"text_a", "text_b"} <= set(table.columns):
-        kept = _with_text(table, "text_a", "text_b")
+        kept = _with_text(table.with_row_index(_ROW, offset=1), "text_a", "text_b")
         weights = _weights(kept, path)
         return FoundPairs(Pairs.of_pairs(kept["text_a"].to_list(), kept["text_b"].to_list(), weights), account)
     raise SourceColumns(
@@ -165,8 +166,11 @@ def _weights(table: pl.DataFrame, path: Path) -> list[float]:
     numbers = table["weight"].cast(pl.Float64, strict=False)
     wrong = numbers.is_null() | ~numbers.is_finite().fill_null(False) | (numbers <= 0).fill_null(True)
     if wrong.any():
-        row = wrong.arg_true()[0]
-        raise DataError(f"{path} row {row + 1}: weight {table['weight'][row]!r} is not above 0", "leave such pairs out")
+        first = table.row(int(wrong.arg_true()[0]), named=True)
+        raise DataError(
+            f"{int(wrong.sum()):,} weights of {path} are not above 0, first in row {first[_ROW]}: {first['weight']!r}",
+            "leave such pairs out",
+        )
     return numbers.to_list()
 
 
