@@ -56,7 +56,8 @@ def main() -> None:
         for name, section in SECTIONS.items():
             if not asked.only or name in asked.only:
                 section(bench, page)
-    page.text(f"The whole run took {(time.process_time() - begun) / 60:.0f} minutes of CPU.")
+    besides = ", the models that an earlier run had adapted and --keep had kept apart" if asked.keep else ""
+    page.text(f"The whole run took {(time.process_time() - begun) / 60:.0f} minutes of CPU{besides}.")
     if not asked.only:
         (ROOT / "docs/reference/quality-products.md").write_text(page.whole(), encoding="utf-8")
 
