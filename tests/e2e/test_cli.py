@@ -572,7 +572,9 @@ def test_models_are_listed_measured_built_with_exported_and_removed(shop, tmp_pa
     assert (f"transformer@{state.digest[:16]}/{fastest}" in manifest) == (fastest != "onnxruntime")
     asked("models", "tiny", "--export", tmp_path / "onnx", shop=copy)
     assert (tmp_path / "onnx" / "model.onnx").is_file()
-    asked("models", "--remove", "tiny", shop=copy)
+    assert "came with the install" in run("models", "universal", shop=copy, status=2)
+    assert asked("models", "model:tiny", shop=copy) == asked("models", "tiny", shop=copy)
+    asked("models", "--remove", "model:tiny", shop=copy)
     assert "no model 'tiny'" in run("models", "tiny", shop=copy, status=5)
     found = asked("associations", "frozen nonsense", shop=copy)  # the release holds its own encoder
     assert "nearest in meaning" in found["notes"][0]
