@@ -137,6 +137,6 @@ def _quantised(state: EncoderState, keep: str) -> list[str]:
 def _layers(keep: str) -> set[int]:
     if keep == _NONE:
         return set()
-    if not all(part.isdigit() for part in keep.split("/")):
+    if not all(part.isdecimal() for part in keep.split("/")):
         raise RequestError(f"layers {keep!r} cannot be kept in float", "write their numbers from 0, as 0/5, or none")
     return {int(part) for part in keep.split("/")}
