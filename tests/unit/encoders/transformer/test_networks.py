@@ -12,6 +12,7 @@ from basketry.encoders.models import dim_of, encoder_of, export_state, load_stat
 from basketry.encoders.registry import load_encoder
 from basketry.encoders.state import write_state
 from basketry.encoders.transformer.layout import Shape, dense, unscaled
+from basketry.encoders.transformer.runtimes import RUNTIMES
 from basketry.testing.encoders import DOCUMENTS, check_encoder
 
 pytest.importorskip("onnxruntime", reason="needs the extra onnx")
@@ -172,3 +173,12 @@ def test_an_unknown_name_or_runtime_is_refused():
     for spec in ("minilm:folder", "model", "tinylm"):
         with pytest.raises(EncoderError, match="no state is called"):
             load_state(spec)
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "torch"])
+def test_what_a_runtime_refuses_is_an_error_of_ours(runtime):
+    pytest.importorskip(runtime)
+    state = transformer_worlds.transformer()
+    ids = np.array([[Shape.of(state).vocabulary]])
+    with pytest.raises(EncoderError, match="failed on 1 texts"):
+        RUNTIMES[runtime](state, 1)(ids, np.ones_like(ids))
