@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 TABLES: Final = (".parquet", ".csv", ".jsonl")
 LINES: Final = ".txt"
-READ: Final = ("text", "label", "text_a", "text_b", "weight")  # what commands look for in a table
+READ: Final = ("text", "label", "text_a", "text_b", "weight", "group")  # what commands look for in a table
 
 
 def given_texts(shop: Shop, source: str, text: str = "text", id: str = "") -> pl.DataFrame:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from basketry.core.errors import EncoderError
 from basketry.encoders.state import EncoderState
-from basketry.encoders.tokens import tokeniser
+from basketry.encoders.tokens import pieces_of, tokeniser
 
 
 def state(rows: int = 4, **settings: object) -> EncoderState:
@@ -43,3 +44,14 @@ def test_a_length_that_is_none_is_refused(settings):
 def test_a_file_that_is_no_tokeniser_is_refused(files):
     with pytest.raises(EncoderError, match="cannot be read"):
         tokeniser(dataclasses.replace(state(), files=files), "vectors", special=False)
+
+
+def test_no_tokens_at_all_cannot_be_read_of_a_text():
+    with pytest.raises(EncoderError, match="max_tokens cannot be 0"):
+        tokeniser(state(max_tokens=0), "vectors", special=True)
+
+
+def test_pieces_that_were_added_count():
+    words = Tokenizer.from_buffer(state().files["tokenizer.json"])
+    words.add_special_tokens(["<mask>", "milk"])
+    assert pieces_of(json.loads(words.to_str())) == {0: "[UNK]", 1: "[CLS]", 2: "milk", 3: "bread", 4: "<mask>"}

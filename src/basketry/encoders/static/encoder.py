@@ -24,6 +24,7 @@ import numpy as np
 
 from basketry.core.errors import EncoderError
 from basketry.core.protocols import Run
+from basketry.encoders.batches import unit_rows
 from basketry.encoders.documents import distinct
 from basketry.encoders.tokens import tokeniser
 
@@ -61,6 +62,11 @@ class StaticEncoder:
         vectors, unknown = state.arrays.get("vectors"), state.arrays.get("unknown")
         if vectors is None or unknown is None or vectors.ndim != 2 or unknown.shape != vectors.shape[1:]:
             raise EncoderError("the static model lacks vectors [V, dim] or unknown [dim]", _AGAIN)
+        scale, project = state.arrays.get("vectors.scale"), state.arrays.get("project.weight")
+        if (scale is not None and scale.shape != vectors.shape[:1]) or (
+            project is not None and project.shape[1:] != vectors.shape[1:]
+        ):
+            raise EncoderError("vectors.scale is not [V], or project.weight not [dim out, dim]", _AGAIN)
         if vectors.dtype == np.float16:  # half the memory on disk, but numpy adds it up slowly
             vectors = vectors.astype(np.float32)
         return cls(f"static@{state.digest[:16]}", vectors, state.arrays, tokeniser(state, "vectors", special=False))
@@ -74,8 +80,7 @@ class StaticEncoder:
         sums = parts[0] if len(parts) == 1 else np.concatenate(parts)
         if self._project is not None:
             sums = sums @ self._project
-        unit: Vectors = sums / np.linalg.norm(sums, axis=1, keepdims=True)
-        return unit[place]
+        return unit_rows(sums)[place]
 
     def _summed(self, tokens: list[list[int]]) -> Vectors:
         """float32 [n, dim]: each text's rows added up, the unknown vector where that leaves nothing."""
