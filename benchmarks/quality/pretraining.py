@@ -24,6 +24,7 @@ from basketry.encoders.models import encoder_of, load_state, network_of, tokenis
 from basketry.encoders.state import EncoderState
 from basketry.evaluation.bootstrap import Resampled
 from basketry.evaluation.retrieval import Questions, same_group
+from basketry.training.adaptation.contrastive import EFFICIENT_RATES
 from basketry.training.efficient import make_efficient
 from basketry.training.examples import TextPairs
 from basketry.training.loop import train
@@ -50,7 +51,7 @@ TRAINED, PAIRS, SEARCHED, TOKENS = 2_000, 1_200, 3_000, 32
 MASKED = TrainingPlan(learning_rate=2e-4, epochs=2, batch_size=32)
 CONTRAST = TrainingPlan(epochs=1, batch_size=48)
 # By rule of thumb: a step moves AdaLoRA's singular values by the rate, and each entry of LoRA's columns by as much.
-RATES = {"whole": 5e-5, "lora": 1e-3, "adalora": 1e-2, "adapters": 1e-3}
+RATES = {"whole": 5e-5, **EFFICIENT_RATES}
 
 
 def titles() -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -651,7 +651,7 @@ def test_adapt_reads_the_pairs_of_a_shop_and_says_what_is_wrong(shop, tmp_path):
     for fields, error, words in (
         ({"source": str(tmp_path / "odd.csv")}, SourceColumns, "name them text and label"),
         ({"source": str(tmp_path / "none.csv")}, SourceMissing, "there is no file"),
-        ({"source": str(tmp_path / "light.csv")}, DataError, "row 1: weight '0' is not above 0"),
+        ({"source": str(tmp_path / "light.csv")}, DataError, "not above 0, first in row 1: '0'"),
         ({"pairs": "odd"}, RequestError, "no pairs are called 'odd'"),
         ({"pairs": "complement", "as_of": "2024-03-01T00:00:00Z"}, RequestError, "cannot be cut"),
         ({"method": "magic"}, RequestError, "no method is called 'magic'"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -41,6 +40,7 @@ def shop_pairs(shop: Shop, kind: str, as_of: str, min_customers: int, engine: st
 
     Raises RequestError for another kind or instant, DataError and ReleaseError where there is nothing to read.
     """
+    from basketry.app.instants import instant
     from basketry.core.errors import RequestError
     from basketry.core.tables import Documents, Products
 
@@ -50,7 +50,7 @@ def shop_pairs(shop: Shop, kind: str, as_of: str, min_customers: int, engine: st
         raise RequestError(
             f"verdicts are those of a release, and cannot be cut at {as_of}", "build with --as-of, then adapt without it"
         )
-    with shop.dataset(_instant(as_of), engine=engine) as dataset:
+    with shop.dataset(instant(as_of), engine=engine) as dataset:
         ids = dataset.table(Products).sort("product_id")["product_id"]
         texts = dict(dataset.query(Documents, "documents").iter_rows())
         account: dict[str, Any] = {"pairs": kind, "data_digest": dataset.digest, "min_customers": min_customers}
@@ -172,14 +172,3 @@ def _weights(table: pl.DataFrame, path: Path) -> list[float]:
             "leave such pairs out",
         )
     return numbers.to_list()
-
-
-def _instant(as_of: str) -> dt.datetime | None:
-    from basketry.core.errors import RequestError
-
-    if not as_of:
-        return None
-    try:
-        return dt.datetime.fromisoformat(as_of)
-    except ValueError as error:
-        raise RequestError(f"as_of {as_of!r} is not an instant", "write 2017-10-01T00:00:00Z") from error

@@ -78,7 +78,10 @@ class Resampled:
         return interval(self.values[name] - other.values[name])
 
     def ratio_to(self, other: Resampled, name: str) -> Interval:
-        """How many times as good as `other`: ours / theirs, paired; infinite where theirs alone is 0, NaN where both are."""
+        """How many times as good as `other`: ours / theirs, paired. NaN where theirs is 0 on all cases.
+
+        A resample in which theirs alone is 0 counts as infinite, so an end may be; one in which both are 0 says nothing.
+        """
         ours, theirs = self.values[name], other.values[name]
         nothing = np.where(ours > 0, np.inf, np.nan)
         return interval(np.divide(ours, theirs, out=nothing, where=theirs != 0))

@@ -6,11 +6,16 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+import polars as pl
+import pytest
 
+import adaptation_worlds
+import transformer_worlds
+from basketry.app.adapt import adapt
 from basketry.app.adapt_checkpoints import checkpoint_folder, forget_checkpoints
 from basketry.app.adapt_request import AdaptRequest
 from basketry.app.shop import Shop
-from basketry.encoders.state import EncoderState
+from basketry.encoders.state import EncoderState, write_state
 
 CHANGES = {
     "epochs": 3,
@@ -52,3 +57,15 @@ def test_a_finished_adaptation_leaves_none(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     forget_checkpoints(shop, asked)
     assert not folder.parent.exists()
+
+
+def test_asked_again_with_other_options_it_trains_again(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="needs the extra train")
+    shop, table = Shop(tmp_path), tmp_path / "alike.csv"
+    shop.models.publish("tiny", lambda folder: write_state(folder, transformer_worlds.transformer()))
+    texts, labels = adaptation_worlds.letters(280, 4)
+    pl.DataFrame({"text": texts, "label": labels}).write_csv(table)
+    settings = {"epochs": 2, "batch_size": 64, "learning_rate": 5e-3}
+    flat = AdaptRequest(source=str(table), name="own", base="model:tiny", temperature=1e9, **settings)
+    assert adapt(shop, flat).model == "none"  # so hot a softmax teaches nothing, and nothing is published
+    assert adapt(shop, dataclasses.replace(flat, temperature=0.05)).model == "model:own"

@@ -19,8 +19,9 @@ def test_a_ratio_to_nothing_is_infinite_and_counts():
     found = Resampled({"hit": ours}).ratio_to(Resampled({"hit": theirs}), "hit")
     assert (found.value, found.low, found.high) == (2, 2, math.inf)
     nothing = np.zeros(101)
-    both = Resampled({"hit": nothing}).ratio_to(Resampled({"hit": nothing}), "hit")
-    assert math.isnan(both.value)
+    for some in (ours, nothing):
+        found = Resampled({"hit": some}).ratio_to(Resampled({"hit": nothing}), "hit")
+        assert math.isnan(found.value) and math.isnan(found.high)
 
 
 def test_ends_are_quantiles_of_the_resamples_alone():
