@@ -64,3 +64,21 @@ def test_columns_and_values_that_are_not_there_are_named():
 def test_a_value_is_never_a_pattern():
     with pytest.raises(NotFound):
         ids("brand=.*")
+
+
+def test_values_are_looked_for_among_all_products():
+    with pytest.raises(NotFound, match="no product passes"):
+        kept(PRODUCTS.head(1), parsed("brand=Private"), PRODUCTS)
+    with pytest.raises(NotFound, match="no product has brand 'Own'"):
+        kept(PRODUCTS.head(1), parsed("brand=Own"), PRODUCTS)
+
+
+def test_a_column_nobody_filled_says_so():
+    empty = PRODUCTS.with_columns(size=pl.lit(None, dtype=pl.String))
+    with pytest.raises(NotFound) as refused:
+        kept(empty, parsed("size=1 l"))
+    assert refused.value.hint == "no product has any size"
+
+
+def test_columns_are_read_in_either_case():
+    assert parsed("Brand=National,DEPARTMENT=Meat, fresh") == {"brand": ("National",), "department": ("Meat, fresh",)}
