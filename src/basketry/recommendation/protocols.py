@@ -69,6 +69,10 @@ class Split:
         """`relevant`, of the products [n_products] alone: the answers of a slice."""
         return _where(self.relevant, products[self.relevant.indices])
 
+    def asked_by(self, queries: Bools) -> csr_array:
+        """`relevant`, of the queries [queries] alone; the others are left without an answer."""
+        return _where(self.relevant, np.repeat(queries, np.diff(self.relevant.indptr)))
+
     def new_to_customer(self) -> csr_array:
         """`relevant` without what the customer's history holds."""
         return _without(self.relevant, self.queries.histories)
@@ -90,7 +94,9 @@ class Split:
         if not 0 < share < 1:
             raise RequestError(f"a share of {share:g} of the customers cannot be withheld", "give one between 0 and 1")
         out = np.random.default_rng(seed).random(len(self.train)) < share
-        return replace(self, name=f"{self.name}, {share:.0%} of customers withheld", train=self.train.where(~out[self.train.rows]))
+        return replace(
+            self, name=f"{self.name}, {share:.0%} of customers withheld", train=self.train.where(~out[self.train.rows])
+        )
 
 
 def leave_one_out(
