@@ -6,7 +6,7 @@ Of a list L of a query, its products j, and of the events of its history H:
     novelty          mean over L of -log2 p(j), in bits; p(j) = (count(j) + 1) / (sum of counts + number of products)
     diversity        1 - mean cosine of the vectors of the pairs of L, from 0 (all alike) to 2
     categories       how many distinct categories stand in L
-    popularity_bias  mean percentile of popularity over L minus that over H, from -1 to 1; 0 for a list as popular as its customer
+    popularity_bias  mean percentile of popularity over L minus that over H, from -1 to 1; 0 where they are alike
     miscalibration   KL(p || q') in nats of the shares of categories: p of H, q of L, q' = .99 q + .01 p; 0 for the same shares
 
 These are figures of each query, NaN where they have no meaning (an empty list, one product for a diversity, no history for a
@@ -101,7 +101,8 @@ class Products:
         alone = (vectors.astype(np.float64) ** 2).sum(axis=(1, 2))
         pairs = n * (n - 1)
         cosine = (total**2).sum(axis=1) - alone  # every pair twice
-        return 1 - np.divide(cosine, pairs, out=np.full(len(ranked), np.nan), where=pairs > 0)
+        unlike: Floats = 1 - np.divide(cosine, pairs, out=np.full(len(ranked), np.nan), where=pairs > 0)
+        return unlike
 
     def _shares(self, rows: Integers) -> Floats:
         """float64 [queries, categories]: the share of each among those that are known; NaN where none is."""
@@ -111,7 +112,8 @@ class Products:
         query, _ = np.nonzero(label >= 0)
         counts = np.bincount(query * classes + label[label >= 0], minlength=len(rows) * classes).reshape(len(rows), classes)
         total = counts.sum(axis=1, keepdims=True)
-        return np.divide(counts, total, out=np.full(counts.shape, np.nan), where=total > 0)
+        shares: Floats = np.divide(counts, total, out=np.full(counts.shape, np.nan), where=total > 0)
+        return shares
 
 
 def divergence(wanted: Floats, given: Floats, smoothing: float = SMOOTHING) -> Floats:
@@ -150,7 +152,8 @@ def _mean_of(values: Floats, rows: Integers) -> Floats:
     """The mean of `values` over the products of each row, NaN for an empty one."""
     there = rows >= 0
     total, n = np.where(there, values[np.where(there, rows, 0)], 0.0).sum(axis=1), there.sum(axis=1)
-    return np.divide(total, n, out=np.full(len(rows), np.nan), where=n > 0)
+    mean: Floats = np.divide(total, n, out=np.full(len(rows), np.nan), where=n > 0)
+    return mean
 
 
 def _table(indptr: Integers, items: Integers) -> Integers:

@@ -91,7 +91,7 @@ class Significance:
         )
 
     def _randomised(self, sums: Floats, pairs: list[tuple[int, int]]) -> Floats:
-        """p of each pair, of figures summed by cluster: float64 [clusters, models]."""
+        """The p of each pair, of figures summed by cluster: float64 [clusters, models]."""
         first, second = np.array(pairs).T
         p, many = np.empty(len(pairs)), np.zeros(len(pairs), dtype=np.bool_)
         for at in range(len(pairs)):
@@ -133,5 +133,4 @@ def _by_cluster(table: Floats, cluster: Integers) -> Floats:
 def _signs(random: np.random.Generator, rows: int, columns: int) -> Floats:
     """-1 or 1, a random bit each."""
     bits = np.unpackbits(np.frombuffer(random.bytes((rows * columns + 7) // 8), dtype=np.uint8), count=rows * columns)
-    signs: Floats = 1.0 - 2.0 * bits.reshape(rows, columns)
-    return signs
+    return 1.0 - 2.0 * bits.reshape(rows, columns).astype(np.float64)

@@ -122,7 +122,7 @@ def assess(
         new to customer    answers the history does not hold, ranked without what it holds; told where `repeats`
 
     Intervals are resampled by customer; coverage and Gini have none. The same draws serve all models. Raises RequestError for
-    a model called like a baseline or of another catalogue. Cost: ranking, and about a second a model for 20,000 queries.
+    a model called like a baseline or of another catalogue. Cost: ranking, and half a second a model for 20,000 queries.
     """
     return _reported({split: rankers}, run, exam or Exam(), described or Described())
 

@@ -1,10 +1,10 @@
-"""A share of exposure for a group of products, at the least loss of score: one bonus to all of its products, as small as will do.
+"""A share of exposure for a group of products, at the least loss of score: one bonus to all of them, as small as will do.
 
 Let x be the lists, d_r = 1 / log2(1 + r) the exposure of rank r, s(q, j) the scores of each query scaled so that its best list
-has a total of 1 and its worst candidate 0. Wanted: the greatest total F(x) = sum of d_r s, with the group's share of all exposure
-E(x) within [low, high]. For any bonus b the lists sorted by s + b [j in the group] have the greatest F + b E, so no lists with as
-much E have more F (Everett, 1963): they are the optimum, not an approximation of it. E never falls as b rises, so the least bonus
-is found by bisection. What the bisection leaves open is one swap of two products in one list.
+has a total of 1 and its worst candidate 0. Wanted: the greatest total F(x) = sum of d_r s, with the group's share E(x) of all
+exposure in [low, high]. For any bonus b the lists sorted by s + b [j in the group] have the greatest F + b E, so no lists with
+as much E have more F (Everett, 1963): they are the optimum, not an approximation of it. E never falls as b rises, so the least
+bonus is found by bisection. What the bisection leaves open is one swap of two products in one list.
 
 Serving needs no more than the bonus: `with_bonus` gives a single list the place it would have had among all.
 
@@ -56,9 +56,8 @@ def bound_exposure(rankings: Rankings, k: int, member: Bools, low: float = 0.0, 
     if low <= start.share <= high or not (rankings.products >= 0).any():
         return start
     sign = 1.0 if start.share < low else -1.0
-    enough = (lambda each: each.share >= low) if sign > 0 else (lambda each: each.share <= high)
     best = world.at(sign * world.most)
-    if not enough(best):
+    if not _enough(best, sign, low, high):
         raise RequestError(
             f"the candidates give the group a share of {best.share:.3f} at {'most' if sign > 0 else 'least'}",
             "rank more candidates, or widen the bounds",
@@ -67,11 +66,15 @@ def bound_exposure(rankings: Rankings, k: int, member: Bools, low: float = 0.0, 
     for _ in range(_STEPS):
         middle = (near + far) / 2
         tried = world.at(sign * middle)
-        if enough(tried):
+        if _enough(tried, sign, low, high):
             far, best = middle, tried
         else:
             near = middle
     return best
+
+
+def _enough(bounded: Bounded, sign: float, low: float, high: float) -> bool:
+    return bounded.share >= low if sign > 0 else bounded.share <= high
 
 
 def with_bonus(rankings: Rankings, k: int, member: Bools, bonus: float) -> Rankings:
@@ -105,10 +108,9 @@ class _World:
     def at(self, bonus: float) -> Bounded:
         """The lists under a bonus; candidates of equal sums keep the order of the model."""
         order = np.argsort(-(self.scaled + bonus * self.inside), axis=1, kind="stable")[:, : len(self.gain)]
-        products, scores, scaled, inside = (
-            np.take_along_axis(each, order, axis=1)
-            for each in (self.rankings.products, self.rankings.scores, self.scaled, self.inside)
-        )
+        products = np.take_along_axis(self.rankings.products, order, axis=1)
+        scores = np.take_along_axis(self.rankings.scores, order, axis=1)
+        scaled, inside = np.take_along_axis(self.scaled, order, axis=1), np.take_along_axis(self.inside, order, axis=1)
         shown = (products >= 0) * self.gain
         share = float((shown * inside).sum() / shown.sum()) if shown.sum() else float("nan")
         best = np.where(np.isfinite(self.scaled), self.scaled, 0.0)[:, : len(self.gain)] @ self.gain

@@ -36,9 +36,8 @@ UNITS: Final = ("event", "visit")
 class Split:
     """An exam: fit on `train`, ask `queries`; `relevant` bool [queries, n_products] holds the answers.
 
-    `customers` int64 [queries] says which row of the histories asks, so that questions of one customer can be resampled together.
-    Unless `repeats`, what a history holds is not ranked again and is no answer either; a query left without an answer counts in
-    no figure of accuracy.
+    `customers` int64 [queries] says which row of the histories asks, so that questions of one are resampled together. Unless `repeats`, what a history holds is not ranked again and is no answer either; a query left without an
+    answer counts in no figure of accuracy.
     """
 
     name: str
@@ -78,16 +77,17 @@ class Split:
         return _without(self.relevant, self.queries.histories)
 
     def cold_products(self, few: int = 5) -> Bools:
-        """bool [n_products]: in fewer than `few` events of the training. With 1, those never sold."""
+        """Which products, bool [n_products], stand in fewer than `few` events of the training. With 1, those never sold."""
         return np.bincount(self.train.products, minlength=self.train.n_products) < few
 
     def cold_customers(self, few: int = 5) -> Bools:
-        """bool [queries]: with fewer than `few` events in the history that is asked with."""
+        """Which queries, bool [queries], are asked with fewer than `few` events."""
         return self.queries.histories.lengths < few
 
     def unseen_customers(self) -> Bools:
-        """bool [queries]: of whom the training holds no event; their history is in the question all the same."""
-        return self.train.lengths[self.customers] == 0
+        """Which queries, bool [queries], are of customers without an event in the training; their history is in the question all the same."""
+        unseen: Bools = self.train.lengths[self.customers] == 0
+        return unseen
 
     def withhold(self, share: float, seed: int = 0) -> Split:
         """The same questions with a share of the customers taken out of the training: are new ones served as well?"""
