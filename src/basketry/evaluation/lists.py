@@ -74,7 +74,9 @@ class Products:
         if self.vectors is None:
             raise RequestError("diversity needs a vector of every product", "give vectors")
         length = np.linalg.norm(self.vectors, axis=1, keepdims=True)
-        return np.divide(self.vectors, length, out=np.zeros_like(self.vectors, dtype=np.float32), where=length > 0)
+        unit: npt.NDArray[np.float32] = np.zeros_like(self.vectors, dtype=np.float32)
+        np.divide(self.vectors, length, out=unit, where=length > 0)
+        return unit
 
     def per_query(self, ranked: Integers, indptr: Integers, history: Integers) -> dict[str, Floats]:
         """Every figure that can be told, float64 [queries]; the history of query q is `history[indptr[q]:indptr[q + 1]]`.

@@ -1,4 +1,4 @@
-"""How well a ranking finds what is relevant: hit, precision, recall, MRR, MAP and nDCG at k, with clustered bootstrap intervals.
+"""How well a ranking finds what is relevant: hit, precision, recall, MRR, MAP and nDCG at k, with clustered intervals.
 
 Arrays in, numbers out; knows no model. Of one query with `r` relevant documents, of whose first k places `f` are relevant, the
 best of them at rank `b`:

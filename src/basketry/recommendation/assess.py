@@ -136,8 +136,8 @@ def assess_rolling(
 ) -> Assessment:
     """The same over several exams, such as `rolling_splits`: each estimator is fitted anew for each.
 
-    Figures are means over the questions of all exams; those of one customer are resampled together. All exams must be made of the
-    same histories.
+    Figures are means over the questions of all exams; those of one customer are resampled together. All exams must be made of
+    the same histories.
     """
     fitted = {split: {name: each.fit(split.train, run) for name, each in estimators.items()} for split in splits}
     return _reported(fitted, run, exam or Exam(), described or Described())

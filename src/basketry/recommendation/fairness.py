@@ -9,7 +9,7 @@ A product at rank r of a list has the exposure 1 / log2(1 + r), that of nDCG. Of
     ndcg, ndcg gap      of the queries it answers, other groups' answers taken out; minus that of all other groups
 
 Of a group of customers: ndcg, and ndcg gap to all other customers. Intervals are resampled by customer, the two sides of a gap
-by the same draws. Which gap is unfair is for people to say; the figures only tell how large it is and whether it could be chance.
+by the same draws. Which gap is unfair is for people to say; the figures tell how large it is and whether it could be chance.
 
 Source: Singh and Joachims, Fairness of exposure in rankings (KDD 2018).
 """

@@ -36,8 +36,9 @@ UNITS: Final = ("event", "visit")
 class Split:
     """An exam: fit on `train`, ask `queries`; `relevant` bool [queries, n_products] holds the answers.
 
-    `customers` int64 [queries] says which row of the histories asks, so that questions of one are resampled together. Unless `repeats`, what a history holds is not ranked again and is no answer either; a query left without an
-    answer counts in no figure of accuracy.
+    `customers` int64 [queries] says which row of the histories asks, so that questions of one are resampled together.
+    Unless `repeats`, what a history holds is not ranked again and is no answer either; a query left without an answer counts in
+    no figure of accuracy.
     """
 
     name: str
@@ -85,7 +86,7 @@ class Split:
         return self.queries.histories.lengths < few
 
     def unseen_customers(self) -> Bools:
-        """Which queries, bool [queries], are of customers without an event in the training; their history is in the question all the same."""
+        """Which queries, bool [queries], are of customers who are not in the training, only in the question."""
         unseen: Bools = self.train.lengths[self.customers] == 0
         return unseen
 
