@@ -51,6 +51,11 @@ def test_drawn_signs_agree_with_all_of_them():
     assert again.p == found.p
 
 
+def test_drawn_signs_never_prove_more_than_their_number():
+    (found,) = Significance(resamples=2, draws=99).compare({"a": np.ones(50), "b": np.zeros(50)}, np.arange(50))
+    assert found.p == 1 / 100
+
+
 def test_chance_alone_is_called_a_difference_as_often_as_the_level_says():
     random = np.random.default_rng(5)
     p = [

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from basketry.core.errors import RequestError
-from basketry.core.histories import Histories, Rankings
+from basketry.core.histories import Candidates, Histories, Rankings
 from basketry.core.protocols import Run
 from basketry.core.tables import Metrics
 from basketry.evaluation.significance import Significance
@@ -117,8 +117,13 @@ def test_slices_hold_who_and_what_they_say():
 def test_what_is_new_is_asked_for_without_what_was_bought():
     split = time_split(shop(), day=12, horizon=6)
     model = Asked(Popularity().fit(split.train, RUN))
-    assess({"asked": model}, split, RUN, QUICK)
+    found = assess({"asked": model}, split, RUN, QUICK)
     assert set(model.repeats) == {True, False}
+    new = split.new_to_customer()
+    ranked = model.ranker.rank(split.queries, 3, Candidates(repeats=False)).products
+    hits = [set(ranked[q]) & set(new.indices[new.indptr[q] : new.indptr[q + 1]]) != set() for q in range(len(ranked))]
+    asked = np.diff(new.indptr) > 0
+    assert found.figure("hit@3", "asked", "new to customer").value == pytest.approx(np.mean(np.array(hits)[asked]))
     once = time_split(shop(), day=12, horizon=6, repeats=False)
     model = Asked(Popularity().fit(once.train, RUN))
     found = assess({"asked": model}, once, RUN, QUICK)

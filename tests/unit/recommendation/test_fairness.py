@@ -41,6 +41,7 @@ def test_popularity_shows_the_best_sellers_and_the_audit_says_so():
     assert value(table, "exposure share", "provider=big")["value"] == 1
     assert value(table, "catalogue share", "provider=small")["value"] == pytest.approx(2 / 3)
     assert value(table, "sales share", "provider=small")["value"] == 0  # the training ends before the last two events
+    assert value(table, "exposure gap", "provider=big")["value"] == 0
     assert value(table, "exposure gap to catalogue", "provider=big")["value"] == pytest.approx(2 / 3)
     assert value(table, "ndcg@1", "provider=big")["value"] == 1
     assert value(table, "ndcg@1", "provider=small")["value"] is None
