@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
     Integers = npt.NDArray[np.int64]
+
+_CHUNK: Final = 64  # resamples multiplied at once
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,43 @@ def case_weights(cluster: Integers, resamples: int, seed: int) -> Floats:
     for side in index.T:
         weights[1:] *= drawn[:, side]
     return weights
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """The draws of the clusters of some cases: `times` uint8 [resamples, clusters], `index` int64 [cases].
+
+    Those of `case_weights` by one seed, at a byte a cluster and resample, so that many figures of many cases share them.
+    """
+
+    times: npt.NDArray[np.uint8]
+    index: Integers
+
+    @classmethod
+    def of(cls, cluster: Integers, resamples: int = 500, seed: int = 0) -> Draws:
+        """Draw every cluster Poisson(1) times in each resample."""
+        names, index = np.unique(cluster, return_inverse=True)
+        random = np.random.default_rng(seed)
+        rows = [random.poisson(1.0, len(names)).astype(np.uint8) for _ in range(resamples)]
+        return cls(np.array(rows, dtype=np.uint8).reshape(resamples, len(names)), index.reshape(-1))
+
+    def totals(self, values: Floats) -> Floats:
+        """float64 [1 + resamples, columns]: the sum of each column of `values` [cases, columns], on all cases first."""
+        sums = np.zeros((self.times.shape[1], values.shape[1]))
+        np.add.at(sums, self.index, values)
+        parts = [sums.sum(axis=0, keepdims=True)]
+        parts += [self.times[at : at + _CHUNK].astype(np.float64) @ sums for at in range(0, len(self.times), _CHUNK)]
+        return np.concatenate(parts)
+
+    def means(self, figures: Mapping[str, Floats]) -> Resampled:
+        """The mean of each figure over the cases where it is not NaN; NaN on a resample without such a case."""
+        if not figures:
+            return Resampled({})
+        table = np.column_stack(list(figures.values()))
+        known = ~np.isnan(table)
+        sums, counts = self.totals(np.where(known, table, 0.0)), self.totals(known.astype(np.float64))
+        means = np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
+        return Resampled(dict(zip(figures, means.T, strict=True)))
 
 
 @dataclass(frozen=True)
