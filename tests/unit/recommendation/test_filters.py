@@ -189,7 +189,13 @@ def by_hand(chosen, row):
 def test_products_pass_as_they_do_by_hand(chosen, rows):
     frame = pl.DataFrame(
         [(str(i), *row) for i, row in enumerate(rows)],
-        schema={"product_id": pl.String, "brand": pl.String, "category": pl.String, "price": pl.Int64, "tag": pl.List(pl.String)},
+        schema={
+            "product_id": pl.String,
+            "brand": pl.String,
+            "category": pl.String,
+            "price": pl.Int64,
+            "tag": pl.List(pl.String),
+        },
         orient="row",
     )
     kept = passing(chosen, Facts(frame), strict=False)
