@@ -117,16 +117,16 @@ EVERYTHING: Final = Every()
 
 
 def passing(chosen: Filter, facts: Facts, *, strict: bool = True) -> Bools:
-    """Which products pass, bool [n]. Cost: under a millisecond a comparison for 20,000 products, once their column was read.
+    """Which products pass, bool [n]. Cost: under a millisecond a comparison of 20,000 products, the first time more.
 
-    Raises RequestError for a column that is not there, or a value that is not of its kind; and where `strict`, which is for what
-    people type, NotFound for a text that no product has. A stored filter may outlive a brand: without `strict` it then passes none.
+    Raises RequestError for a column that is not there, or a value that is not of its kind; and where `strict`, which is for
+    what people type, NotFound for a text that no product has. A stored filter may outlive a brand: it then passes none.
     """
     match chosen:
         case Every(parts):
-            return np.logical_and.reduce([np.ones(len(facts), np.bool_), *(passing(p, facts, strict=strict) for p in parts)])
+            return _all([passing(part, facts, strict=strict) for part in parts], len(facts))
         case Some(parts):
-            return np.logical_or.reduce([passing(p, facts, strict=strict) for p in parts])
+            return ~_all([~passing(part, facts, strict=strict) for part in parts], len(facts))
         case Not(of):
             return ~passing(of, facts, strict=strict)
         case Known(column):
@@ -152,7 +152,7 @@ def _among(facts: Facts, column: str, values: tuple[str, ...], *, strict: bool) 
         texts, rows = facts.folded(column)
         return _of_products(texts.is_in([value.lower() for value in values]), rows, len(facts))
     held = facts.frame[column]
-    return np.logical_or.reduce([_true(held == _typed(facts, column, value)) for value in values])
+    return ~_all([~_true(held == _typed(facts, column, value)) for value in values], len(facts))
 
 
 def _typed(facts: Facts, column: str, value: str) -> float | bool | dt.date:
@@ -173,6 +173,13 @@ def _typed(facts: Facts, column: str, value: str) -> float | bool | dt.date:
 
 def _true(held: pl.Series) -> Bools:
     return held.fill_null(value=False).to_numpy()
+
+
+def _all(parts: list[Bools], n: int) -> Bools:
+    found = np.ones(n, dtype=np.bool_)
+    for part in parts:
+        found &= part
+    return found
 
 
 def _of_products(held: pl.Series, rows: np.ndarray, n: int) -> Bools:

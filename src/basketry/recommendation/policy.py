@@ -90,7 +90,7 @@ class Policy:
       `calibration`. `caps` hold always; `pins` stand unless forbidden or capped.
     - `exploration` last.
 
-    A policy is checked alone when it is made, and against a catalogue by `shelf_of`. Raises RequestError for what is out of range.
+    A policy is checked alone when it is made (RequestError for what is out of range), and against a catalogue by `shelf_of`.
     """
 
     excluded: tuple[str, ...] = ()
@@ -112,22 +112,22 @@ class Policy:
                 "margin_weight and diversity lie in [0, 1), low_stock from 0",
             )
         for name, given in (
-            ("position", [pin.position for pin in self.pins]),
+            ("position", [str(pin.position) for pin in self.pins]),
             ("product", [pin.product for pin in self.pins]),
             ("capped column", [cap.column for cap in self.caps]),
         ):
-            twice = sorted({str(each) for each in given if given.count(each) > 1})
+            twice = sorted({each for each in given if given.count(each) > 1})
             if twice:
                 raise RequestError(f"{name} {twice[0]} stands twice in the policy", "name it once")
 
     def depth(self, k: int) -> int:
-        """How many products a ranker should give, so that k are left and there is a choice: k where nothing is reordered."""
+        """How many products a ranker should give, so that there is a choice: the same for any k up to 10."""
         orders = self.boosts or self.margin_weight or self.low_stock or self.diversity or self.calibration.weight or self.caps
         explored = self.exploration.among if self.exploration.share else 0
         return (max(10 * k, 100) if orders else k + len(self.pins)) + explored
 
     def under(self, shop: Policy) -> Policy:
-        """This policy of a scene where `shop`'s holds too: every limit of both, and where both have a preference, the shop's.
+        """Of this policy of a scene and the shop's: every limit of both, and where both have a preference, the shop's.
 
         Boosts and pins are those of both; a position or column that both name is the shop's.
         """

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Move:
-    """What happened to a product: ranks from 1, None where it did not stand or does not; `rules` by name, none if it just moved."""
+    """What happened to a product: ranks from 1, None where it does not stand; `rules` by name, none if others moved past."""
 
     product: int
     before: int | None
@@ -153,7 +153,7 @@ def _explored(
 def _uniform(key: str, count: int) -> Floats:
     """Numbers in [0, 1) that the key alone decides, for ever: 53 bits each of SHAKE-128."""
     bits = np.frombuffer(hashlib.shake_128(key.encode()).digest(8 * count), dtype="<u8")
-    return (bits >> np.uint64(11)) * 2.0**-53
+    return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def _ranks(products: Int32s, ranked: Int32s) -> Int32s:
