@@ -86,13 +86,13 @@ class Stage:
 
         Raises RequestError and NotFound for a filter that does not fit the products.
         """
-        queries = self.asked(queries)
         candidates = self._candidates(queries, only)
+        queries = self.asked(queries)
         depth = min(self.shelf.policy.depth(k), len(self.shelf.facts))
         answer, full = self._at(depth, queries, k, candidates, keys)
         rows = np.arange(len(queries))
         while depth < len(self.shelf.facts):  # caps may leave too few of what was ranked: look further down
-            short = full & (answer.rankings.products[:, -1] < 0)
+            short = full & (answer.rankings.products[rows, -1] < 0)
             if not short.any():
                 break
             rows, candidates = rows[short], of_rows(candidates, short)
@@ -109,22 +109,18 @@ class Stage:
     def explain(self, queries: Queries, answer: Answer) -> Evidence:
         """What each event of `asked(queries)` added to each product, by the link that gave it; nothing for a pin."""
         queries = self.asked(queries)
-        total: Evidence | None = None
+        told: list[Evidence] = []
         for number, ranker in enumerate(self.links.values()):
             own = answer.link == number
-            if not own.any() and (total is not None or number < len(self.links) - 1):
-                continue
-            part = Rankings(np.where(own, answer.rankings.products, np.int32(-1)), np.where(own, answer.rankings.scores, 0.0))
-            found = ranker.explain(queries, part)
-            total = (
-                found
-                if total is None
-                else replace(
-                    found, events=total.events + found.events, rest=total.rest + found.rest, exact=total.exact and found.exact
-                )
-            )
-        assert total is not None  # the last link is always explained
-        return total
+            if own.any() or not told and number == len(self.links) - 1:
+                products = np.where(own, answer.rankings.products, np.int32(-1))
+                told.append(ranker.explain(queries, Rankings(products, np.where(own, answer.rankings.scores, 0.0))))
+        return replace(
+            told[0],
+            events=np.sum([each.events for each in told], axis=0),
+            rest=np.sum([each.rest for each in told], axis=0),
+            exact=all(each.exact for each in told),
+        )
 
     def _at(self, depth: int, queries: Queries, k: int, candidates: Candidates, keys: Sequence[str]) -> tuple[Answer, Bools]:
         """The answer from a chain so deep, and of which queries there may be more to rank."""
@@ -148,9 +144,13 @@ class Stage:
     def _candidates(self, queries: Queries, only: Filter) -> Candidates:
         candidates = self.shelf.candidates(only, repeats=self.scene.repeats)
         allowed = self.where if candidates.allowed is None else self.where & candidates.allowed
-        if not (self.scene.apart or self.unlike):
+        unseen = self.scene.last and not self.scene.repeats
+        if not (self.scene.apart or self.unlike or unseen):
             return replace(candidates, allowed=allowed)
         allowed = np.repeat(allowed[None], len(queries), axis=0)
+        if unseen:  # nor what the scene does not look at may be shown again
+            allowed[queries.histories.rows, queries.histories.products] = False
+        queries = self.asked(queries)
         if self.scene.apart:
             allowed &= ~_held(queries, self.shelf.facts.groups(self.scene.apart)[0])
         for ranker in self.unlike:
