@@ -28,7 +28,7 @@ class NeighboursRequest:
     text: bool = field(default=False, metadata={"help": "Take it for a text of its own, even where it names a product."})
     k: int = field(default=10, metadata={"help": f"How many products, at most {MOST}."})
     filter: str = field(
-        default="", metadata={"help": "Only products of these, as department=GROCERY,brand=National; a column twice: either."}
+        default="", metadata={"help": "Only products that pass, as department = GROCERY and brand in (National, Private)."}
     )
 
 
@@ -46,18 +46,22 @@ def neighbours(shop: Shop, request: NeighboursRequest) -> NeighboursResult:
     """List the products nearest in meaning to a product or a text, and say how the search was done and what it may miss."""
     import polars as pl
 
-    from basketry.app.product_filter import kept, parsed
-    from basketry.core.errors import RequestError
+    from basketry.core.errors import NotFound, RequestError
+    from basketry.recommendation.facts import Facts
+    from basketry.recommendation.filter_text import parsed
+    from basketry.recommendation.filters import EVERYTHING, passing
 
     if not 1 <= request.k <= MOST:
         raise RequestError(f"k is {request.k}", f"give a number from 1 to {MOST}")
     wanted = parsed(request.filter)
     graph = shop.graph()
     near_to, query, own, notes = _asked(graph, request)
-    candidates = graph.products.filter(pl.col("document") >= 0, pl.col("product_id") != own)
+    passes = pl.Series(passing(wanted, Facts(graph.products)))
+    candidates = graph.products.filter(passes, pl.col("document") >= 0, pl.col("product_id") != own)
     allowed = None
-    if wanted:
-        candidates = kept(candidates, wanted, graph.products)
+    if wanted != EVERYTHING:
+        if candidates.is_empty():
+            raise NotFound("no product passes all of the filter", "leave out one of its conditions")
         allowed = graph.index.only(candidates["document"].unique().to_numpy())
     found = (
         graph.near(query, request.k + 1, allowed)  # one more, as the product itself is left out
