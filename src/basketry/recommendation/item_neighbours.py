@@ -14,7 +14,6 @@ from basketry.recommendation.recency import Recency
 from basketry.recommendation.visits import customers_of, visits_of
 
 if TYPE_CHECKING:
-
     from basketry.core.histories import Histories
     from basketry.core.protocols import Run
 
@@ -50,4 +49,3 @@ class ItemNeighbours:
             shape=(n, n),
         )
         return ItemGraph(rows_of(both, self.neighbours), self.recency)
-
