@@ -35,8 +35,8 @@ class Chain:
 class Chained:
     """Products of link 0 first, then those of link 1 that it left out, and so on; of each link what it scores above 0.
 
-    The score of link 0 is its own. Of link l >= 1 a score s becomes s / (1 + s) - l, between -l and 1 - l, so that no later link
-    outranks an earlier one and the score tells the link: see `links_of`. Where no link says anything the score is minus their
+    The score of link 0 is its own. A score s of link l >= 1 becomes s / (1 + s) - l, between -l and 1 - l: no later link
+    outranks an earlier one, and the score tells the link: see `links_of`. Where no link says anything the score is minus their
     number.
     """
 
@@ -57,7 +57,7 @@ class Chained:
         return total
 
     def rank(self, queries: Queries, k: int, candidates: Candidates) -> Rankings:
-        """k candidates, if all links together know as many."""
+        """K candidates, if all links together know as many."""
         products = np.full((len(queries), k), -1, dtype=np.int32)
         scores = np.zeros((len(queries), k), dtype=np.float64)
         for number, link in enumerate(self.links):
@@ -106,11 +106,14 @@ def links_of(rankings: Rankings) -> Int64s:
     return np.where(rankings.products >= 0, link, -1).astype(np.int64)
 
 
-def _told(scores: np.ndarray, number: int) -> np.ndarray:
+def _told(scores: Floats | Vectors, number: int) -> Floats:
+    """Scores of link `number` as the chain tells them."""
+    said = scores.astype(np.float64)
     if number == 0:
-        return scores
-    positive = np.maximum(scores, 0)
-    return positive / (1 + positive) - number
+        return said
+    positive = np.maximum(said, 0)
+    told: Floats = positive / (1 + positive) - number
+    return told
 
 
 def _among(products: Int32s, known: Int32s, n_products: int) -> Bools:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from basketry.core.histories import Floats, Int64s, Queries, Rankings
     from basketry.core.protocols import Ranker
 
+HIGHEST: Final = 0.75  # of the best a floor may be: scores are float32, and 1 / (1 - HIGHEST) times their rounding is in x
 CHUNK: Final = 256  # queries whose dense scores stand in memory at once
 
 Singles = npt.NDArray[np.float32]
@@ -36,7 +37,7 @@ class Voice:
     speaks: npt.NDArray[np.bool_]
 
     def of(self, scores: Singles) -> Singles:
-        """x of scores [n, products], float32."""
+        """X of scores [n, products], float32."""
         said: Singles = scores * self.slope[:, :1].astype(np.float32)
         if self.shift.any():
             upper = scores > self.floor[:, None]
@@ -49,11 +50,11 @@ class Voice:
 class Voicing:
     """How scores become voices: the floor is the score at place `depth` of what may be ranked, 0 where there are fewer.
 
-    Below the floor all products share the voice from 0 to `low`; what stands among the best `depth` shares the rest. A score of
-    0 means that nothing is known, so nothing is subtracted from sparse scores that end before `depth`, as those of item graphs
-    often do; a dense ranker says something of every product, and what it says of the many matters little. `depth` 0 is no floor:
-    x = s / best. What may be ranked leaves out what the history holds, unless `repeats`. It never depends on the candidates of a
-    request, so a filter changes no score.
+    Products below the floor share the voice from 0 to `low`, those among the best `depth` the rest. A score of 0 means that
+    nothing is known, so nothing is subtracted from sparse scores that end before `depth`, as those of item graphs often do; a
+    dense ranker says something of every product, and what it says of the many matters little. `depth` 0 is no floor, x = s /
+    best. A floor is at most 3/4 of the best. What may be ranked leaves out what the history holds, unless `repeats`; it never
+    depends on the candidates of a request, so a filter changes no score.
     """
 
     depth: int = 200
@@ -69,9 +70,8 @@ class Voicing:
         top = part.rank(queries, max(self.depth, 1), Candidates(repeats=self.repeats))
         said = np.where((top.products >= 0) & (top.scores > 0), top.scores, 0.0)
         best, floor = said[:, 0], said[:, -1] if self.depth > 0 else np.zeros(len(said))
-        spread = best - floor
-        floor = np.where(spread > 1e-6 * best, floor, 0.0)  # all alike: no floor
-        floored = floor > 0
+        floor = np.minimum(floor, HIGHEST * best)
+        spread, floored = best - floor, floor > 0
         slope, shift = np.zeros((len(said), 2)), np.zeros((len(said), 2))
         slope[:, 0] = np.divide(
             np.where(floored, self.low, 1.0), np.where(floored, floor, best), where=best > 0, out=slope[:, 0]
@@ -88,10 +88,11 @@ def chunks(n: int) -> Iterator[Int64s]:
 
 
 def shares(weights: Floats, voices: Sequence[Voice]) -> Floats:
-    """float64 [n, parts]: weights that sum to 1 over the parts that speak in each query; a silent part leaves its own to them."""
+    """float64 [n, parts]: weights that sum to 1 over the parts that speak in a query; a silent part leaves its own to them."""
     speaking = np.stack([voice.speaks for voice in voices], axis=1) * weights
     total = speaking.sum(axis=1, keepdims=True)
-    return np.divide(speaking, total, out=np.zeros_like(speaking), where=total > 0)
+    share: Floats = np.divide(speaking, total, out=np.zeros_like(speaking), where=total > 0)
+    return share
 
 
 def own_scores(part: Ranker, queries: Queries, rankings: Rankings) -> Floats:
