@@ -10,17 +10,19 @@ import pytest
 from basketry.core.histories import Candidates, Evidence, Histories, Queries, Rankings
 from basketry.core.protocols import Run
 from basketry.recommendation.blending import Blend
+from basketry.recommendation.boosting import Boosting
 from basketry.recommendation.chain import Chain
 from basketry.recommendation.ease import Ease
 from basketry.recommendation.fusion import ReciprocalRanks
 from basketry.recommendation.item_graph import ItemGraph
 from basketry.recommendation.item_neighbours import ItemNeighbours
+from basketry.recommendation.learned import LearnedRanker
 from basketry.recommendation.popularity import Popularity
 from basketry.recommendation.recency import Recency
 from basketry.recommendation.reorder import Reorder
 from basketry.recommendation.transitions import Transitions
 from basketry.recommendation.voices import Voicing
-from basketry.testing.rankers import RankerEstimator, check_ranker
+from basketry.testing.rankers import N, RankerEstimator, check_ranker
 
 ESTIMATORS = {
     "popularity": Popularity(),
@@ -44,6 +46,13 @@ ESTIMATORS = {
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_laws(name: str) -> None:
     check_ranker(ESTIMATORS[name])
+
+
+def test_laws_of_a_learned_ranker() -> None:
+    pytest.importorskip("lightgbm", reason="a learned ranker needs lightgbm (pip install 'basketry[rank]')")
+    trees = Boosting(rounds=20, leaves=4, least=5)
+    check_ranker(LearnedRanker((Transitions(), Popularity()), trees, Voicing(depth=4), depth=N))
+    check_ranker(LearnedRanker((Reorder(), Popularity()), trees, Voicing(depth=4, repeats=True), depth=N, horizon_days=7))
 
 
 @dataclass(frozen=True, eq=False)

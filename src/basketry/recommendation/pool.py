@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from basketry.core.errors import RequestError
+from basketry.core.histories import Candidates
 from basketry.recommendation.voices import Singles, chunks
 
 if TYPE_CHECKING:
-    from basketry.core.histories import Bools, Candidates, Int32s, Int64s, Queries
+    from basketry.core.histories import Bools, Int32s, Int64s, Queries
     from basketry.core.protocols import Ranker
     from basketry.evaluation.retrieval import Questions
     from basketry.recommendation.voices import Voicing
@@ -24,7 +25,8 @@ class Pool:
     """The proposals of n queries, one query after the other, products ascending; query q has [indptr[q], indptr[q + 1]).
 
     Of each proposal, in a column a part: `scores` and `voices` float32, true for every proposal and not only where the part
-    made it; `places` int32, from 1, 0 where it is not among the part's best. Memory: 12 bytes a proposal and part.
+    made it; `places` int32, from 1, among all that may be ranked as the voicing has it, and 0 beyond `depth`, so that a filter
+    changes no place. Memory: 12 bytes a proposal and part.
     """
 
     indptr: Int64s
@@ -67,7 +69,10 @@ def pool_of(parts: Sequence[Ranker], queries: Queries, depth: int, candidates: C
 
 
 def _piece(parts: Sequence[Ranker], queries: Queries, depth: int, candidates: Candidates, voicing: Voicing) -> Pool:
-    tops = [part.rank(queries, depth, candidates).products for part in parts]
+    every = Candidates(repeats=voicing.repeats)
+    places_of = [part.rank(queries, depth, every).products for part in parts]
+    alike = candidates.allowed is None and candidates.repeats == every.repeats
+    tops = places_of if alike else [part.rank(queries, depth, candidates).products for part in parts]
     n, n_products = len(queries), parts[0].n_products
     row = np.repeat(np.arange(n, dtype=np.int64), depth)
     keys = np.concatenate([(row * n_products + top.ravel())[top.ravel() >= 0] for top in tops])
@@ -76,11 +81,14 @@ def _piece(parts: Sequence[Ranker], queries: Queries, depth: int, candidates: Ca
     scores = np.empty((len(keys), len(parts)), dtype=np.float32)
     voices = np.empty_like(scores)
     places: npt.NDArray[np.int32] = np.zeros(scores.shape, dtype=np.int32)
-    for number, (part, top) in enumerate(zip(parts, tops, strict=True)):
+    for number, (part, top) in enumerate(zip(parts, places_of, strict=True)):
         dense = part.scores(queries)
         scores[:, number] = dense[query, product]
         voices[:, number] = voicing.voice(part, queries).of(dense)[query, product]
         who, place = np.nonzero(top >= 0)
-        places[np.searchsorted(keys, who * np.int64(n_products) + top[who, place]), number] = place + 1
+        wanted = who * np.int64(n_products) + top[who, place]
+        at = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
+        there = keys[at] == wanted if len(keys) else np.zeros(len(at), dtype=np.bool_)
+        places[at[there], number] = place[there] + 1
     indptr = np.searchsorted(query, np.arange(n + 1)).astype(np.int64)
     return Pool(indptr, product.astype(np.int32), scores, voices, places)

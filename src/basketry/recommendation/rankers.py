@@ -29,6 +29,7 @@ def rankers() -> dict[str, type[Ranker]]:
     from basketry.recommendation.ease import DenseGraph
     from basketry.recommendation.fusion import Fused
     from basketry.recommendation.item_graph import ItemGraph
+    from basketry.recommendation.learned import Learned
     from basketry.recommendation.popularity import Popular
 
     return {
@@ -38,6 +39,7 @@ def rankers() -> dict[str, type[Ranker]]:
         "blended": Blended,
         "fused": Fused,
         "chained": Chained,
+        "learned": Learned,
     }
 
 

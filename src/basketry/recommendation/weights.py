@@ -45,9 +45,9 @@ def learn_weights(
 ) -> Weighed:
     """The b >= 0 under which what was relevant is likeliest, scaled to sum to 1: the conditional logit.
 
-    Of a query with voices x_j of its proposals j, P(j) = exp(b x_j) / sum over proposals i of exp(b x_i); proposals are the best
-    100 of each part that the history does not hold (unless the voicing `repeats`). The likelihood is concave, so there is one
-    answer whatever the start; a search for most nDCG@10 over a grid of weights found no better one on later halves of the
+    Of a query with voices x_j of its proposals j, P(j) = exp(b x_j) / sum over proposals i of exp(b x_i); proposals are the
+    best 100 of each part that the history does not hold (unless the voicing `repeats`). The likelihood is concave, so there is
+    one answer whatever the start; a search for most nDCG@10 over a grid of weights found no better one on later halves of the
     questions. Of more than `most` queries as many are drawn by `seed`. Source: McFadden (1974).
 
     Raises DataError where no part proposes anything relevant, RequestError for questions that do not fit the queries.
@@ -86,7 +86,7 @@ def weigh(pool: Pool, relevant: Bools) -> Weighed:
 
 @dataclass(frozen=True, eq=False)
 class _Choices:
-    """The proposals of the queries that have something relevant among them; `starts` of each query, `query` of each proposal."""
+    """The proposals of queries that have something relevant among them; `starts` of each query, `query` of each proposal."""
 
     voices: Floats
     relevant: Bools
