@@ -52,7 +52,7 @@ def test_laws_of_a_learned_ranker() -> None:
     pytest.importorskip("lightgbm", reason="a learned ranker needs lightgbm (pip install 'basketry[rank]')")
     trees = Boosting(rounds=20, leaves=4, least=5)
     check_ranker(LearnedRanker((Transitions(), Popularity()), trees, Voicing(depth=4), depth=N))
-    check_ranker(LearnedRanker((Reorder(), Popularity()), trees, Voicing(depth=4, repeats=True), depth=N, horizon_days=7))
+    check_ranker(LearnedRanker((Reorder(), Popularity()), trees, Voicing(depth=4, repeats=True), depth=N, horizon_days=30))
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,7 +27,8 @@ class Boosting:
     """LambdaMART: each tree follows the gradient of pairs of proposals, weighed by what swapping them does to nDCG.
 
     At most `rounds` trees of `leaves` leaves with at least `least` proposals each; fewer when nDCG@10 of a fifth of the queries
-    stops rising. Pairs count of which one stands among the best `truncation`. Source: Burges, From RankNet to LambdaRank to LambdaMART (2010); Ke et al., LightGBM (2017).
+    stops rising. Pairs count of which one stands among the best `truncation`. Sources: Burges, From RankNet to LambdaRank to
+    LambdaMART (2010); Ke et al., LightGBM (2017).
     """
 
     rounds: int = within(300, 50, 1_000, "trees at most", log=True)
