@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from basketry.core.errors import RequestError
 from basketry.core.histories import Candidates
+from basketry.core.space import within
 
 if TYPE_CHECKING:
     from basketry.core.histories import Floats, Int64s, Queries, Rankings
@@ -57,8 +58,8 @@ class Voicing:
     depends on the candidates of a request, so a filter changes no score.
     """
 
-    depth: int = 200
-    low: float = 0.05
+    depth: int = within(200, 20, 2_000, "place of the floor", log=True)
+    low: float = within(0.05, 0.01, 0.5, "voice at the floor", log=True)
     repeats: bool = False
 
     def __post_init__(self) -> None:
