@@ -37,6 +37,7 @@ ESTIMATORS = {
     "blend": Blend((Transitions(), ItemNeighbours(), Popularity()), (0.6, 0.3, 0.1), Voicing(depth=3)),
     "blend without a floor": Blend((Transitions(), Ease(reg=5.0)), (1, 1), Voicing(depth=0)),
     "blend for reordering": Blend((Reorder(), Popularity()), (3, 1), Voicing(depth=2, repeats=True)),
+    "blend that learns its weights": Blend((Transitions(), ItemNeighbours())),
     "fusion": ReciprocalRanks((Transitions(), Ease(reg=5.0), Popularity()), (2, 1, 1)),
     "chain": Chain((Transitions(window=1, neighbours=1, hop=0), ItemNeighbours(neighbours=2), Popularity())),
     "chain of a blend": Chain((Blend((Transitions(), ItemNeighbours()), (1, 1)), Popularity())),

@@ -11,8 +11,10 @@ from basketry.core.errors import RequestError
 from basketry.core.histories import Evidence, Rankings
 from basketry.kernels.ranking import Seen, rank_dense
 from basketry.recommendation.events import laid_out
+from basketry.recommendation.held_out import last_days, last_visits
 from basketry.recommendation.rankers import RankerEstimator, nested, parts_of
 from basketry.recommendation.voices import Singles, Voicing, chunks, own_scores, shares
+from basketry.recommendation.weights import learn_weights
 
 if TYPE_CHECKING:
     from basketry.core.histories import Candidates, Floats, Histories, Queries
@@ -21,15 +23,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Blend:
-    """Fit every part on the same histories and weigh them by `weights`, which `learn_weights` finds on later queries."""
+    """Fit every part on the same histories and weigh them by `weights`.
+
+    Where these are None they are learned: the parts are fitted on all but the last visits (or the last `horizon_days`), weighed
+    by `learn_weights` on these, and fitted again on everything.
+    """
 
     parts: tuple[RankerEstimator, ...]
-    weights: tuple[float, ...]
+    weights: tuple[float, ...] | None = None
     voicing: Voicing = field(default_factory=Voicing)
+    horizon_days: int = 0
 
     def fit(self, histories: Histories, run: Run) -> Blended:
-        """The parts in turn. Raises RequestError for weights that do not fit them."""
-        return blended(tuple(part.fit(histories, run) for part in self.parts), self.weights, self.voicing)
+        """The parts in turn. Raises RequestError for weights that do not fit them, DataError where none can be learned."""
+        weights = self.weights
+        if weights is None:
+            held = last_days(histories, self.horizon_days) if self.horizon_days else last_visits(histories)
+            early = tuple(part.fit(held.earlier, run) for part in self.parts)
+            weights = learn_weights(early, held.queries, held.questions, self.voicing, seed=run.seed).weights
+        return blended(tuple(part.fit(histories, run) for part in self.parts), weights, self.voicing)
 
 
 def blended(parts: tuple[Ranker, ...], weights: tuple[float, ...], voicing: Voicing | None = None) -> Blended:

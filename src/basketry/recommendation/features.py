@@ -45,10 +45,9 @@ class ProductFacts:
 
     def state(self) -> dict[str, npt.NDArray[np.generic]]:
         """One array a fact of which something is known."""
-        facts = {"category": self.category, "price": self.price, "margin": self.margin, "stock": self.stock}
-        return {
-            name: values for name, values in facts.items() if (values >= 0 if name == "category" else ~np.isnan(values)).any()
-        }
+        numbers = {"price": self.price, "margin": self.margin, "stock": self.stock}
+        known: dict[str, npt.NDArray[np.generic]] = {name: one for name, one in numbers.items() if not np.isnan(one).all()}
+        return {**known, "category": self.category} if (self.category >= 0).any() else known
 
     @classmethod
     def from_state(cls, state: Arrays, n_products: int) -> Self:

@@ -188,7 +188,8 @@ def _open(study: Study, storage: Path, worker: int = 0) -> Any:
 def _finished(opened: Any, trials: int) -> bool:
     if not trials:
         return False
-    return sum(trial.state.is_finished() for trial in opened.get_trials(deepcopy=False)) >= trials
+    done: int = sum(trial.state.is_finished() for trial in opened.get_trials(deepcopy=False))
+    return done >= trials
 
 
 def _work(study: Study, budget: Budget, storage: Path, worker: int, end: float) -> None:
