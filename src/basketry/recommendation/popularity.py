@@ -9,6 +9,7 @@ import numpy as np
 
 from basketry.core.errors import RequestError
 from basketry.core.histories import Evidence, Rankings
+from basketry.core.space import one_of
 from basketry.kernels.ranking import Seen, rank_dense
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 class Popularity:
     """score(q, j) = visits with j, over all time or over the `window_days` before the last known day; alike for all queries."""
 
-    window_days: int = 0
+    window_days: int = one_of(0, (0, 7, 14, 28, 91, 182, 365), "days that count, 0 for all")
 
     def fit(self, histories: Histories, run: Run) -> Popular:
         """Count. A window of 0 days is all time. Raises RequestError for a negative one."""
