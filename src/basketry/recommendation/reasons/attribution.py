@@ -38,7 +38,8 @@ MOST_EXACT: Final = 12  # 4,096 subsets of a history
 class Attribution:
     """How to attribute: the `method`, `samples` random draws where it draws any, and LIME's `width` and `reg`.
 
-    LIME weighs S by exp(-(1 - |S| / n) ** 2 / width ** 2) and penalises weights, not the constant, by `reg` times their squares.
+    LIME weighs S by exp(-(1 - |S| / n) ** 2 / width ** 2) and penalises weights, not the constant,
+    by `reg` times their squares.
     """
 
     method: Method = "explain"
@@ -70,6 +71,8 @@ class Attribution:
 
     def values(self, asked: Asked, products: Int32s, seed: int) -> tuple[Floats, Floats]:
         """float64 [parts, products] what each part brought to each product, and [products] what no part accounts for."""
+        if not asked.n_parts:
+            return np.empty((0, len(products))), asked.scores(np.ones((1, 0), dtype=np.bool_), products)[0]
         if self.method == "left_out":
             return left_out(asked, products)
         if self.method == "shapley":
@@ -98,7 +101,7 @@ def shapley(asked: Asked, products: Int32s, samples: int, seed: int) -> tuple[Fl
 
 
 def _subsets(n: int) -> Bools:
-    """bool [2^n, n]: the bits of 0, 1, 2, ..."""
+    """Rows, bool [2^n, n]: the bits of 0, 1, 2, ..."""
     return (np.arange(2**n)[:, None] >> np.arange(n)) & 1 == 1
 
 
@@ -106,7 +109,7 @@ def _orders(held: Bools) -> Floats:
     """[n, 2^n]: by how much each subset's score counts for each part, for those it holds and against the others."""
     n = held.shape[1]
     size = held.sum(axis=1)
-    share = np.array([1 / (n * comb(n - 1, s)) for s in range(n)]) if n else np.empty(0)  # of orders with s before
+    share = np.array([1 / (n * comb(n - 1, s)) for s in range(n)])  # of orders with s before
     weights = np.where(held, share[np.maximum(size - 1, 0)][:, None], -share[np.minimum(size, n - 1)][:, None])
     return weights.T.astype(np.float64)
 
@@ -126,7 +129,7 @@ def _sampled(asked: Asked, products: Int32s, samples: int, seed: int) -> tuple[F
 
 
 def prefixes(order: np.ndarray) -> Bools:
-    """bool [n + 1, n]: row m holds the first m of `order`."""
+    """Rows, bool [n + 1, n]: row m holds the first m of `order`."""
     held = np.zeros((len(order) + 1, len(order)), dtype=np.bool_)
     held[:, order] = np.arange(len(order) + 1)[:, None] > np.arange(len(order))
     return held
@@ -138,7 +141,7 @@ def lime(asked: Asked, products: Int32s, how: Attribution, seed: int) -> tuple[F
     some = random.integers(0, n + 1, how.samples)
     place = random.random((how.samples, n)).argsort(axis=1).argsort(axis=1)
     held = np.concatenate([np.ones((1, n), np.bool_), np.zeros((1, n), np.bool_), place < some[:, None]])
-    weight = np.exp(-((1 - held.mean(axis=1) if n else np.zeros(len(held))) ** 2) / how.width**2)
+    weight = np.exp(-((1 - held.mean(axis=1)) ** 2) / how.width**2)
     scores = asked.scores(held, products)
     x, y = held - np.average(held, axis=0, weights=weight), scores - np.average(scores, axis=0, weights=weight)
     gram = x.T @ (x * weight[:, None]) + how.reg * np.eye(n)

@@ -3,7 +3,7 @@
 Up to MOST_EXACT parts every subset is tried, the smaller first, so none is smaller; of equal sizes the one that brought most.
 Beyond, single parts are all tried, then parts are left out one after the other, those that brought most first, and put back
 where the product stays off the list without it: no part of what is left could be spared, but a smaller one may exist.
-Every answer was ranked again before it is given; where even an empty history lists the product, there is none to give.
+Every answer was ranked again before it is given. A product that everybody is shown has none: it stays listed without a history.
 
 Source: Mothilal, Sharma and Tan, Explaining machine learning classifiers through diverse counterfactual explanations (2020),
 for the demands: valid, and no larger than it must be.
@@ -39,19 +39,18 @@ def counterfactual(asked: Asked, product: int, k: int, brought: Floats) -> Count
     Cost: a ranking of the candidates a subset tried; at most 2^12 of them, or a few times the number of parts.
     """
     n = asked.n_parts
-    ends = asked.listed(np.array([[True] * n, [False] * n], dtype=np.bool_).reshape(2, n), product, k)
-    if n == 0 or not ends[0] or ends[1]:
+    if n == 0 or not asked.listed(np.ones((1, n), dtype=np.bool_), product, k)[0]:
         return None
     kept = _exact(asked, product, k, brought) if n <= MOST_EXACT else _greedy(asked, product, k, brought)
-    if asked.listed(kept[None], product, k)[0]:  # a ranker that answers one question in two ways proves nothing
+    if kept is None or asked.listed(kept[None], product, k)[0]:  # the proof: whatever was found is ranked once more
         return None
     gone = np.flatnonzero(~kept)
     return Counterfactual(gone, k, smallest=n <= MOST_EXACT or len(gone) == 1)
 
 
-def _exact(asked: Asked, product: int, k: int, brought: Floats) -> Bools:
+def _exact(asked: Asked, product: int, k: int, brought: Floats) -> Bools | None:
     n = asked.n_parts
-    for size in range(1, n):
+    for size in range(1, n + 1):
         gone = np.array(list(combinations(range(n), size)))
         kept = np.ones((len(gone), n), dtype=np.bool_)
         np.put_along_axis(kept, gone, values=False, axis=1)
@@ -59,10 +58,10 @@ def _exact(asked: Asked, product: int, k: int, brought: Floats) -> Bools:
         if valid.any():
             found: Bools = kept[np.argmax(np.where(valid, brought[gone].sum(axis=1), -np.inf))]
             return found
-    return np.zeros(n, dtype=np.bool_)
+    return None
 
 
-def _greedy(asked: Asked, product: int, k: int, brought: Floats) -> Bools:
+def _greedy(asked: Asked, product: int, k: int, brought: Floats) -> Bools | None:
     n = asked.n_parts
     order = np.argsort(-brought, kind="stable")
     single = ~np.eye(n, dtype=np.bool_)[order]
@@ -72,7 +71,10 @@ def _greedy(asked: Asked, product: int, k: int, brought: Floats) -> Bools:
         return first
     growing = np.ones((n, n), dtype=np.bool_)
     growing[:, order] = np.arange(1, n + 1)[:, None] <= np.arange(n)
-    kept = growing[int((~asked.listed(growing, product, k)).argmax())].copy()
+    off = ~asked.listed(growing, product, k)
+    if not off.any():
+        return None
+    kept = growing[int(off.argmax())].copy()
     return _spared(asked, product, k, kept, order[::-1])
 
 

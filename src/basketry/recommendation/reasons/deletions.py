@@ -71,7 +71,7 @@ class Asked:
         return ranks
 
     def listed(self, kept: Bools, product: int, k: int) -> Bools:
-        """bool [m]: whether the ranker lists `product` among its k best with each row of `kept`."""
+        """Whether the ranker lists `product` among its k best with each row of `kept`, bool [m]."""
         listed = np.empty(len(kept), dtype=np.bool_)
         for place in self._batches(len(kept)):
             found = self.ranker.rank(self.with_only(kept[place]), k, self.candidates).products
