@@ -1,5 +1,6 @@
 """Dilated causal convolutions over a history (Yuan et al., A Simple Convolutional Generative Network for Next Item
-Recommendation, WSDM 2019)."""
+Recommendation, WSDM 2019).
+"""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class HistoryNetwork(nn.Module):
         self.body = _BODIES[layout.body](layout, dropout)
 
     def embed(self, codes: Tensor) -> Tensor:
-        """e of each code, [..., dim]; code n_products is a hidden product."""
+        """E of each code, [..., dim]; code n_products is a hidden product."""
         if self.propagation is not None:
             return torch.cat([self.products(), self.table[-1:]])[codes]
         rows = self.table[codes]
@@ -75,7 +75,7 @@ class HistoryNetwork(nn.Module):
         return rows + self.features[codes.clamp(max=self.n_products - 1)] @ self.project * real
 
     def products(self) -> Tensor:
-        """e of every product, [n_products, dim]."""
+        """E of every product, [n_products, dim]."""
         rows = self.table[:-1]
         if self.features is not None and self.project is not None:
             rows = rows + self.features @ self.project

@@ -101,7 +101,7 @@ class _Graph:
         return self.constant(name, self.arrays[f"body.{name}"])
 
     def linear(self, rows: str, name: str) -> str:
-        """rows W^T + b."""
+        """Rows W^T + b."""
         product = self.node("MatMul", [rows, self.constant(f"{name}.T", self.arrays[f"body.{name}.weight"].T)])
         return self.node("Add", [product, self.weight(f"{name}.bias")])
 
@@ -111,7 +111,7 @@ class _Graph:
         return self.node("LayerNormalization", inputs, axis=-1, epsilon=1e-5)
 
     def scaled(self, rows: str) -> str:
-        """rows sqrt(dim)."""
+        """Rows sqrt(dim)."""
         return self.node("Mul", [rows, self.number(self.layout.dim**0.5)])
 
     def _width(self) -> str:
