@@ -180,7 +180,7 @@ class NeuralRanker:
         except ImportError as error:
             raise EncoderError("integrated gradients need package torch", "pip install 'basketry[train]'") from error
         histories = queries.histories
-        table, bias = self._table
+        table, _ = self._table
         added = np.zeros((len(histories.products), rankings.products.shape[1]))
         for row in np.flatnonzero(histories.lengths > 0):
             products = np.maximum(rankings.products[row], 0)

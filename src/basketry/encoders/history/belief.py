@@ -33,10 +33,8 @@ class Belief(nn.Module):
     def forward(self, rows: Tensor, mask: Tensor, shown: Tensor) -> Tensor:
         """Rows [events, dim], each within (0, 1), of rows [events, dim]; `mask` and `shown` bool [n, t]."""
         block = spread(rows, mask)
-        if self.masked:
-            sums = (block * shown[:, :, None]).sum(1, keepdim=True).expand_as(block)
-        else:
-            sums = block.cumsum(1)
+        whole = (block * shown[:, :, None]).sum(1, keepdim=True).expand_as(block)
+        sums = whole if self.masked else block.cumsum(1)
         return self.again(self.drop(self.first(sums[mask])))
 
     def first(self, sums: Tensor) -> Tensor:

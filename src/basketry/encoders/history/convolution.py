@@ -1,5 +1,6 @@
-"""Dilated causal convolutions over a history (Yuan et al., A Simple Convolutional Generative Network for Next Item
-Recommendation, WSDM 2019).
+"""Dilated causal convolutions over a history.
+
+Source: Yuan et al., A Simple Convolutional Generative Network for Next Item Recommendation (WSDM 2019).
 """
 
 from __future__ import annotations

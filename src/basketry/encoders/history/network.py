@@ -84,7 +84,7 @@ class HistoryNetwork(nn.Module):
         return rows
 
     def read(self, rows: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
-        """The vector at each event, [events, dim], of e of each event; `ids` int64 and `mask` bool [n, t], padded on the right."""
+        """The vector at each event, [events, dim], of e of each; `ids` int64 and `mask` bool [n, t], padded on the right."""
         vectors: Tensor = self.body(rows, mask, mask & (ids < self.n_products))
         return vectors
 

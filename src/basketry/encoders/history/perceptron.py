@@ -1,5 +1,6 @@
-"""A bag of events through a perceptron: masked, the denoising auto-encoder of Wu et al. (Collaborative Denoising Auto-Encoders
-for Top-N Recommender Systems, WSDM 2016) with one matrix for what goes in and what comes out.
+"""A bag of events through a perceptron; masked, a denoising auto-encoder with one matrix for what goes in and what comes out.
+
+Source: Wu et al., Collaborative Denoising Auto-Encoders for Top-N Recommender Systems (WSDM 2016).
 """
 
 from __future__ import annotations

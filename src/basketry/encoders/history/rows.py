@@ -17,7 +17,7 @@ def spread(rows: Tensor, mask: Tensor) -> Tensor:
 
 
 class Bag(nn.Module):
-    """b_p = sum_q w_pq x_q / sqrt(sum_q w_pq) over the events q before p and p itself, w = exp(-fading (p - q)), fading learned.
+    """b_p = sum_q w_pq x_q / sqrt(sum_q w_pq) over the events q up to p, w = exp(-fading (p - q)), fading learned.
 
     Masked, w is 1 for every event of the history that is shown, on both sides, and 0 for hidden ones.
     """
