@@ -3,7 +3,7 @@
 Every query is ranked among all products. Metrics over a sample of products are not offered: of few negatives all of them
 approach the AUC, they order models otherwise than the full ranking does, and no correction mends that without much noise
 (Krichene and Rendle, On sampled metrics for item recommendation, KDD 2020). Ranking is done in parts, so memory holds the
-scores of `chunk` queries and a few figures of each query, never a number for each query and product.
+scores of a few queries, 64 MB of them, and a few figures of each query, never a number for each query and product.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from basketry.core.tables import Metrics
     from basketry.recommendation.protocols import Split
 
-BASELINES: Final = ("popularity", "popularity of 7 days", "item-item", "transitions")
+BASELINES: Final = ("popularity", "popularity of 7 days", "item-item", "transitions", "reorder frequency")
 SLICES: Final = ("all", "cold customer", "unseen customer", "cold product", "unsold product", "new to customer")
 
 
@@ -61,7 +61,7 @@ class Exam:
     few: int = 5
     compared_by: str = "ndcg"
     significance: Significance = field(default_factory=Significance)
-    chunk: int = 1_024
+    chunk: int = 1_024  # queries ranked at once, at most
 
     def __post_init__(self) -> None:
         if not self.ks or min(self.ks) < 1 or list(self.ks) != sorted(self.ks) or self.few < 1 or self.chunk < 1:
@@ -98,13 +98,15 @@ class Answers:
 
 
 def baselines(repeats: bool) -> dict[str, RankerEstimator]:
-    """What every report holds beside the models: see BASELINES. Where purchases repeat, transitions may return too."""
+    """What every report holds beside the models: see BASELINES, the last of which needs that purchases may repeat."""
     from basketry.recommendation.item_neighbours import ItemNeighbours
     from basketry.recommendation.popularity import Popularity
+    from basketry.recommendation.recency import Recency
+    from basketry.recommendation.reorder import Reorder
     from basketry.recommendation.transitions import Transitions
 
-    made = (Popularity(), Popularity(window_days=7), ItemNeighbours(), Transitions(repeats=repeats))
-    return dict(zip(BASELINES, made, strict=True))
+    made = (Popularity(), Popularity(window_days=7), ItemNeighbours(), Transitions(repeats=repeats), Reorder(Recency()))
+    return dict(zip(BASELINES if repeats else BASELINES[:-1], made, strict=False))
 
 
 def assess(
@@ -158,8 +160,7 @@ def answered(ranker: Ranker, split: Split, exam: Exam, described: Described) -> 
             parts.setdefault((name, metric), []).append(values)
 
     with span("ranking", total=len(split.queries), unit="queries") as progress:
-        for at in range(0, len(split.queries), exam.chunk):
-            rows = np.arange(at, min(at + exam.chunk, len(split.queries)))
+        for rows in split.parts(exam.chunk):
             queries = split.queries.select(rows)
             ranked = ranker.rank(queries, k, split.candidates).products.astype(np.int64)
             shown += exposure(ranked, n)
