@@ -1,6 +1,6 @@
 """A share of exposure for a group of products, at the least loss of score: one bonus to all of them, as small as will do.
 
-Let x be the lists, d_r = 1 / log2(1 + r) the exposure of rank r, s(q, j) the scores of each query scaled so that its best list
+Let x be the lists, d_r = 1 / log2(1 + r) the exposure of rank r, s(q, j) the scores of a query scaled so that its best list
 has a total of 1 and its worst candidate 0. Wanted: the greatest total F(x) = sum of d_r s, with the group's share E(x) of all
 exposure in [low, high]. For any bonus b the lists sorted by s + b [j in the group] have the greatest F + b E, so no lists with
 as much E have more F (Everett, 1963): they are the optimum, not an approximation of it. E never falls as b rises, so the least
