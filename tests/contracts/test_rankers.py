@@ -9,14 +9,20 @@ import pytest
 
 from basketry.core.histories import Candidates, Evidence, Histories, Queries, Rankings
 from basketry.core.protocols import Run
+from basketry.recommendation.blending import Blend
+from basketry.recommendation.boosting import Boosting
+from basketry.recommendation.chain import Chain
 from basketry.recommendation.ease import Ease
+from basketry.recommendation.fusion import ReciprocalRanks
 from basketry.recommendation.item_graph import ItemGraph
 from basketry.recommendation.item_neighbours import ItemNeighbours
+from basketry.recommendation.learned import LearnedRanker
 from basketry.recommendation.popularity import Popularity
 from basketry.recommendation.recency import Recency
 from basketry.recommendation.reorder import Reorder
 from basketry.recommendation.transitions import Transitions
-from basketry.testing.rankers import RankerEstimator, check_ranker
+from basketry.recommendation.voices import Voicing
+from basketry.testing.rankers import N, RankerEstimator, check_ranker
 
 ESTIMATORS = {
     "popularity": Popularity(),
@@ -28,12 +34,26 @@ ESTIMATORS = {
     "ease": Ease(reg=5.0),
     "ease of the most bought": Ease(reg=5.0, products=6, recency=Recency(decay=0.7, window=3)),
     "reorder": Reorder(),
+    "blend": Blend((Transitions(), ItemNeighbours(), Popularity()), (0.6, 0.3, 0.1), Voicing(depth=3)),
+    "blend without a floor": Blend((Transitions(), Ease(reg=5.0)), (1, 1), Voicing(depth=0)),
+    "blend for reordering": Blend((Reorder(), Popularity()), (3, 1), Voicing(depth=2, repeats=True)),
+    "blend that learns its weights": Blend((Transitions(), ItemNeighbours())),
+    "fusion": ReciprocalRanks((Transitions(), Ease(reg=5.0), Popularity()), (2, 1, 1)),
+    "chain": Chain((Transitions(window=1, neighbours=1, hop=0), ItemNeighbours(neighbours=2), Popularity())),
+    "chain of a blend": Chain((Blend((Transitions(), ItemNeighbours()), (1, 1)), Popularity())),
 }
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_laws(name: str) -> None:
     check_ranker(ESTIMATORS[name])
+
+
+def test_laws_of_a_learned_ranker() -> None:
+    pytest.importorskip("lightgbm", reason="a learned ranker needs lightgbm (pip install 'basketry[rank]')")
+    trees = Boosting(rounds=20, leaves=4, least=5)
+    check_ranker(LearnedRanker((Transitions(), Popularity()), trees, Voicing(depth=4), depth=N))
+    check_ranker(LearnedRanker((Reorder(), Popularity()), trees, Voicing(depth=4, repeats=True), depth=N, horizon_days=30))
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from basketry.vectors.index import Allowed
 
 MOST: Final = 1000
+_SHOWN: Final = 200  # signs of a text that an answer repeats
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class NeighboursRequest:
     text: bool = field(default=False, metadata={"help": "Take it for a text of its own, even where it names a product."})
     k: int = field(default=10, metadata={"help": f"How many products, at most {MOST}."})
     filter: str = field(
-        default="", metadata={"help": "Only products of these, as department=GROCERY,brand=National; a column twice: either."}
+        default="", metadata={"help": "Only products that pass, as department = GROCERY and brand in (National, Private)."}
     )
 
 
@@ -44,18 +46,22 @@ def neighbours(shop: Shop, request: NeighboursRequest) -> NeighboursResult:
     """List the products nearest in meaning to a product or a text, and say how the search was done and what it may miss."""
     import polars as pl
 
-    from basketry.app.product_filter import kept, parsed
-    from basketry.core.errors import RequestError
+    from basketry.core.errors import NotFound, RequestError
+    from basketry.recommendation.facts import Facts
+    from basketry.recommendation.filter_text import parsed
+    from basketry.recommendation.filters import EVERYTHING, passing
 
     if not 1 <= request.k <= MOST:
         raise RequestError(f"k is {request.k}", f"give a number from 1 to {MOST}")
     wanted = parsed(request.filter)
     graph = shop.graph()
     near_to, query, own, notes = _asked(graph, request)
-    candidates = graph.products.filter(pl.col("document") >= 0, pl.col("product_id") != own)
+    passes = pl.Series(passing(wanted, Facts(graph.products)))
+    candidates = graph.products.filter(passes, pl.col("document") >= 0, pl.col("product_id") != own)
     allowed = None
-    if wanted:
-        candidates = kept(candidates, wanted)
+    if wanted != EVERYTHING:
+        if candidates.is_empty():
+            raise NotFound("no product passes all of the filter", "leave out one of its conditions")
         allowed = graph.index.only(candidates["document"].unique().to_numpy())
     found = (
         graph.near(query, request.k + 1, allowed)  # one more, as the product itself is left out
@@ -80,8 +86,9 @@ def _asked(graph: GraphReader, request: NeighboursRequest) -> tuple[str, Vectors
     if found is None:
         if not readable(request.product):
             raise NotFound(f"nothing can be read in {request.product!r}", "give a product id, or words")
-        note = () if request.text else (f"no product is called {request.product!r}: it is taken for a text",)
-        return request.product, graph.encoder.encode([request.product]), "", note
+        said = textwrap.shorten(request.product, _SHOWN, placeholder=" ...")
+        note = () if request.text else (f"no product is called {said!r}: it is taken for a text",)
+        return said, graph.encoder.encode([request.product]), "", note
     product = found.products.row(0, named=True)
     if product["document"] < 0:
         raise NotFound(f"product {product['product_id']} has no text", "describe it in words, with --text")

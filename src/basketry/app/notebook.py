@@ -50,7 +50,7 @@ class Notebook(Shop):
         return explain(self, ExplainRequest(product, other, language))
 
     def neighbours(self, product: str, k: int = 10, *, filter: str = "", text: bool = False) -> pl.DataFrame:
-        """The k products nearest in meaning to a product, or to any text; `filter` as department=GROCERY,brand=National."""
+        """The k products nearest in meaning to a product, or to any text; `filter` as department = GROCERY."""
         from basketry.app.neighbours import NeighboursRequest, neighbours
 
         return neighbours(self, NeighboursRequest(product, text, k, filter)).neighbours

@@ -36,15 +36,30 @@ def interval(values: Floats) -> Interval:
     """The first value is the estimate, the others its bootstrap, of which the 2.5% and 97.5% quantiles are the ends."""
     if not np.isfinite(values[0]):
         return Interval(float("nan"), float("nan"), float("nan"))
-    low, high = np.nanquantile(values[1:], [0.025, 0.975]) if len(values) > 1 else (np.nan, np.nan)
+    found = values[1:][~np.isnan(values[1:])]
+    if not len(found):
+        return Interval(float(values[0]), float("nan"), float("nan"))
+    ends = [0.025, 0.975]
+    if np.isfinite(found).all():
+        low, high = np.quantile(found, ends)
+    else:  # between a number and infinity there is nothing
+        low, high = np.quantile(found, ends, method="nearest")
     return Interval(float(values[0]), float(low), float(high))
 
 
 def case_weights(cluster: Integers, resamples: int, seed: int) -> Floats:
-    """float64 [1 + resamples, cases]: all ones, then a Poisson(1) draw per cluster and resample. 8 bytes a number."""
-    names, index = np.unique(cluster, return_inverse=True)
+    """float64 [1 + resamples, cases]: all ones, then a Poisson(1) draw per cluster and resample. 8 bytes a number.
+
+    Where `cluster` is [cases, m], a case of m clusters (a pair of two texts) weighs the product of their draws (Owen, The
+    pigeonhole bootstrap, 2007).
+    """
+    names, flat = np.unique(cluster, return_inverse=True)
+    index = flat.reshape(len(cluster), -1)
     drawn = np.random.default_rng(seed).poisson(1.0, (resamples, len(names)))
-    return np.concatenate([np.ones((1, len(cluster))), drawn[:, index]])
+    weights = np.ones((1 + resamples, len(cluster)))
+    for side in index.T:
+        weights[1:] *= drawn[:, side]
+    return weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +117,10 @@ class Resampled:
         return interval(self.values[name] - other.values[name])
 
     def ratio_to(self, other: Resampled, name: str) -> Interval:
-        """How many times as good as `other`: ours / theirs, paired; NaN where theirs is 0."""
+        """How many times as good as `other`: ours / theirs, paired. NaN where theirs is 0 on all cases.
+
+        A resample in which theirs alone is 0 counts as infinite, so an end may be; one in which both are 0 says nothing.
+        """
         ours, theirs = self.values[name], other.values[name]
-        return interval(np.divide(ours, theirs, out=np.full(len(ours), np.nan), where=theirs != 0))
+        nothing = np.where(ours > 0, np.inf, np.nan)
+        return interval(np.divide(ours, theirs, out=nothing, where=theirs != 0))

@@ -42,6 +42,10 @@ class Questions:
     relevant: csr_array
     cluster: Integers
 
+    def select(self, rows: Integers) -> Questions:
+        """Some of the questions, in the order of `rows`."""
+        return Questions(self.relevant[rows], self.cluster[rows])
+
     def found(self, ranked: Integers) -> npt.NDArray[np.bool_]:
         """Whether each ranked document is relevant, in the shape of `ranked`: [queries, k], -1 for no document."""
         queries, documents = self.relevant.shape

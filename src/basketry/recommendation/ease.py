@@ -9,6 +9,7 @@ import numpy as np
 
 from basketry.core.errors import DataError, RequestError
 from basketry.core.histories import Evidence, Rankings
+from basketry.core.space import within
 from basketry.core.telemetry import span
 from basketry.kernels.ranking import Seen, rank_dense
 from basketry.recommendation.events import added
@@ -33,7 +34,7 @@ class Ease:
     products ** 2: about 3 GB at 20,000. Source: Steck, Embarrassingly shallow autoencoders for sparse data (2019).
     """
 
-    reg: float = 250.0
+    reg: float = within(250.0, 1.0, 5_000.0, "added to the diagonal", log=True)
     products: int = 20_000
     recency: Recency = field(default_factory=Recency)
 

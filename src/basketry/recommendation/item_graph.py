@@ -7,6 +7,7 @@ so what each event added is exact and costs a look-up.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -37,7 +38,7 @@ class ItemGraph:
 
     def scores(self, queries: Queries) -> Vectors:
         """float32 [n, n_products], 0 where no event says anything. Memory: 4 bytes a query and product; ask in parts."""
-        dense: Vectors = (self._weighed(queries) @ self._matrix()).toarray()
+        dense: Vectors = (self._weighed(queries) @ self._matrix).toarray()
         return dense
 
     def rank(self, queries: Queries, k: int, candidates: Candidates) -> Rankings:
@@ -64,7 +65,9 @@ class ItemGraph:
         found[there] = self.rows.values[low[there]]
         return found
 
+    @cached_property
     def _matrix(self) -> csr_array:
+        """B for scipy, made once: it wants both index arrays of one type, so some 16 bytes an entry are copied."""
         from scipy.sparse import csr_array
 
         return csr_array((self.rows.values, self.rows.others, self.rows.indptr), shape=(self.n_products, self.n_products))

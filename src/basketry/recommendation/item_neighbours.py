@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from basketry.core.errors import RequestError
+from basketry.core.space import one_of, within
 from basketry.kernels.pairs import count_pairs
 from basketry.recommendation.item_graph import ItemGraph, rows_of
 from basketry.recommendation.recency import Recency
@@ -28,9 +29,9 @@ class ItemNeighbours:
     cosine. Source: Sarwar et al., Item-based collaborative filtering (2001). The cost is an increment a co-occurrence.
     """
 
-    neighbours: int = 200
-    shrink: float = 0.0
-    unit: str = "customer"
+    neighbours: int = within(200, 10, 2_000, "entries of a row", log=True)
+    shrink: float = within(0.0, 0.0, 50.0, "added to the divisor, against rare products")
+    unit: str = one_of("customer", UNITS, "what two products must share")
     recency: Recency = field(default_factory=lambda: Recency(decay=0.8))
 
     def fit(self, histories: Histories, run: Run) -> ItemGraph:
