@@ -4,8 +4,8 @@ Let x be the lists, d_r = 1 / log2(1 + r) the exposure of rank r, s(q, j) the sc
 has a total of 1 and its worst candidate 0. Wanted: the greatest total F(x) = sum of d_r s, with the group's share E(x) of all
 exposure in [low, high]. For any bonus b lists sorted by s + b [j in the group] have the greatest F + b E, so none with as
 much E has more F (Everett, 1963): they are the optimum, not an approximation of it. E never falls as b rises, so the least
-bonus is found by bisection. Where many candidates tie at it, the lists just below it and just above are equally good. From above
-no more are taken, from the first on, than it needs, so the share passes its bound by the places of one list at most.
+bonus is found by bisection. Where many candidates tie at it, the lists just below it and just above are equally good. From
+above no more are taken, from the first on, than it needs, so the share passes its bound by one list's places at most.
 
 Serving needs no more than the bonus: `with_bonus` gives a single list the place it would have had among all.
 
