@@ -93,4 +93,5 @@ def off_policy(logged: Logged, most: float = np.inf, resamples: int = 500, seed:
 
 
 def _over(value: Floats, by: Floats) -> Floats:
-    return np.divide(value, by, out=np.full(len(value), np.nan), where=by > 0)
+    ratio: Floats = np.divide(value, by, out=np.full(len(value), np.nan), where=by > 0)
+    return ratio

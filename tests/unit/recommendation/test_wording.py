@@ -185,6 +185,14 @@ def test_a_changed_sentence_is_refused(statement, english, chinese):
                     parse(broken, language)
 
 
+@pytest.mark.parametrize(
+    "text", [".", "", "“a” and “b” is popular: 1 basket so far.", "“x” goes with “y” and “z” in your basket."]
+)
+def test_what_a_grammar_could_say_but_say_would_not_is_refused(text):
+    with pytest.raises(RequestError, match="not a sentence of a reason"):
+        parse(text, "en")
+
+
 def test_days_that_no_calendar_has():
     wrong = say(GOLDEN[0][0], "en").replace("3 May", "31 June")
     with pytest.raises(RequestError):

@@ -94,9 +94,11 @@ def parse(text: str, language: Language) -> Statement:
             title, figures, parts = told
             return Statement(claim, title, (), figures, tuple(Part(*part) for part in parts))  # type: ignore[arg-type]
     for claim, grammar in _SENTENCES[language].items():
-        if (heard := grammar.hear(text)) is not None:
+        if (heard := grammar.hear(text)) is not None and len(heard.titles) == 1:
             others = () if claim in (*_OF_ONE, *_OF_NONE) else heard.other_titles
-            return Statement(claim, heard.titles[0], others, heard.figures)  # type: ignore[arg-type]
+            statement = Statement(claim, heard.titles[0], others, heard.figures)  # type: ignore[arg-type]
+            if _can_be_said(statement):
+                return statement
     raise RequestError(f"this is not a sentence of a reason: {text[:120]!r}", "give one that `say` wrote, unchanged")
 
 
@@ -105,8 +107,17 @@ def _check(statement: Statement) -> None:
     claim = statement.claim
     if claim not in english.ACCOUNTS and claim not in english.SENTENCES:
         raise RequestError(f"nothing claims {claim!r}", f"choose one of {', '.join((*english.ACCOUNTS, *english.SENTENCES))}")
+    if not _can_be_said(statement):
+        raise RequestError(
+            f"{claim!r} cannot be said of {statement.title!r}", "give the titles, parts and figures that the claim is about"
+        )
+
+
+def _can_be_said(statement: Statement) -> bool:
+    """Whether all that its claim is about is there, and nothing that it is not about."""
+    claim = statement.claim
     accounted = claim in english.ACCOUNTS
-    fits = (
+    return (
         bool(statement.parts) == accounted
         and bool(statement.others) == (not accounted and claim not in (*_OF_ONE, *_OF_NONE))
         and (claim == "without" or len(statement.others) <= 1)
@@ -114,7 +125,3 @@ def _check(statement: Statement) -> None:
         and not set(_NEEDS.get(claim, ())) - known(statement.figures, tuple(FORMATS)).keys()
         and (claim != "price" or statement.figures["quarter"] in (1, 2, 3, 4))
     )
-    if not fits:
-        raise RequestError(
-            f"{claim!r} cannot be said of {statement.title!r}", "give the titles, parts and figures that the claim is about"
-        )

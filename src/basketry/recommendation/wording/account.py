@@ -37,7 +37,8 @@ class Account:
         begun = self.head.begin(sentence, 0)
         if begun is None:
             return None
-        (head, end), parts = begun, []
+        head, end = begun
+        parts: list[tuple[str, dict[str, float]]] = []
         while (at := self._next(sentence, end, first=not parts)) is not None:
             found = self.part.begin(sentence, at)
             if found is None or found[1] == at:
