@@ -6,8 +6,6 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from basketry.recommendation.scenes import SCENES
-
 if TYPE_CHECKING:
     import polars as pl
 
@@ -20,6 +18,10 @@ if TYPE_CHECKING:
 
 MOST: Final = 200
 _EPOCH: Final = dt.date(1970, 1, 1)
+NAMES: Final = (  # of recommendation.scenes, which would load numpy before it is needed
+    *("home", "similar", "goes_with", "bought_together", "next_basket", "new_products", "on_promotion", "cross_sell"),
+    *("because_you_viewed", "email"),
+)
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,9 @@ class RecommendRequest:
     customer: str = field(default="", metadata={"help": "The shop's own id of a customer: what they bought is the history."})
     products: str = field(
         default="",
-        metadata={"help": "Products viewed or in the basket, ids or words from their titles, apart by commas; after the history."},
+        metadata={"help": "Products viewed or in the basket: ids or words of titles, apart by commas."},
     )
-    scene: str = field(default="home", metadata={"help": f"What is asked: {', '.join(SCENES)}."})
+    scene: str = field(default="home", metadata={"help": f"What is asked: {', '.join(NAMES)}."})
     k: int = field(default=10, metadata={"help": f"How many products, at most {MOST}."})
     filter: str = field(
         default="", metadata={"help": "Only products that pass, as department = GROCERY and brand in (National, Private)."}
@@ -97,6 +99,7 @@ def _queries(shop: Shop, reader: RecommendationReader, request: RecommendRequest
     from basketry.core.histories import Histories, Queries
     from basketry.data.pseudonyms import pseudonym
     from basketry.recommendation.reading import nothing, read_customer
+    from basketry.recommendation.scenes import SCENES
     from basketry.store.key import load_or_create_key
 
     about, n = SCENES[request.scene].about, len(reader.facts)
@@ -146,8 +149,9 @@ def _reasons(
 
 def _notes(graph: GraphReader, stage: Stage, queries: Queries) -> tuple[str, ...]:
     """What a person should know of this answer."""
-    notes = [f"release {graph.release.fell_back_from} is damaged: an earlier one answers"] if graph.release.fell_back_from else []
+    notes = (
+        [f"release {graph.release.fell_back_from} is damaged: an earlier one answers"] if graph.release.fell_back_from else []
+    )
     if not len(queries.histories.products):
         notes.append("nothing is known of this customer: what everybody buys is shown")
     return (stage.scene.question, *notes)
-

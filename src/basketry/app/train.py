@@ -77,7 +77,7 @@ def train(shop: Shop, request: TrainRequest) -> TrainResult:
 
 
 def _publish(shop: Shop, release: Release, staging: Path, found: Recommenders, estimator: Any, request: TrainRequest) -> str:
-    """The files of the release as they are, linked and not copied, with the recommenders among them, as a release of its own."""
+    """The files of the release, linked and not copied, and the recommenders among them, as a release of its own."""
     import os
     import shutil
 
