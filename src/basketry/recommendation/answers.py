@@ -112,7 +112,7 @@ class Stage:
         told: list[Evidence] = []
         for number, ranker in enumerate(self.links.values()):
             own = answer.link == number
-            if own.any() or not told and number == len(self.links) - 1:
+            if own.any() or (not told and number == len(self.links) - 1):
                 products = np.where(own, answer.rankings.products, np.int32(-1))
                 told.append(ranker.explain(queries, Rankings(products, np.where(own, answer.rankings.scores, 0.0))))
         return replace(
