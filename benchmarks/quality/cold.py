@@ -47,6 +47,7 @@ DATASETS = Path(os.environ.get("BASKETRY_DATASETS", ROOT.parent / "shared" / "da
 EPOCH = dt.date(1970, 1, 1)
 RUN = Run(threads=1)
 PAGE = ROOT / "docs/reference/quality-cold.md"
+CONTRASTIVE, TOWER = "universal, contrastive", "universal, fine-tuned to behaviour (TextTower)"
 UNADAPTED = "universal, as it comes"
 
 
@@ -170,13 +171,11 @@ def simple(asked: World, behaviour: Behaviour) -> Iterator[tuple[str, str, Calla
 
 
 def contrastive(asked: World, behaviour: Behaviour) -> EncoderState:
-    """`basketry adapt`'s way, early stopping on products of its own keeping."""
+    """`basketry adapt` as it comes, early stopping on products of its own keeping."""
     texts = np.array(asked.texts, dtype=object)
     pairs = Pairs.of_pairs(list(texts[behaviour.a]), list(texts[behaviour.b]), behaviour.weight)
     parts = split(pairs, RUN, valid=0.12, test=0.12)
-    return ContrastiveAdapter(epochs=12, patience=3, temperature=0.1).fit(
-        load_state("universal"), parts.learn, parts.valid, RUN
-    )[0]
+    return ContrastiveAdapter().fit(load_state("universal"), parts.learn, parts.valid, RUN)[0]
 
 
 def rows(asked: World) -> tuple[list[Row], list[str]]:
@@ -215,11 +214,11 @@ def rows(asked: World) -> tuple[list[Row], list[str]]:
         add("unadapted encoder", f"{name}, as it comes", lambda vectors=vectors: vectors)
     for name in bases:
         add("adapted encoder", f"{name}, one matrix to behaviour (Foretelling)", lambda name=name: linear(name))
-    add("adapted encoder", "universal, contrastive", lambda: encoded(contrastive(asked, behaviour), asked.texts))
+    add("adapted encoder", CONTRASTIVE, lambda: encoded(contrastive(asked, behaviour), asked.texts))
     tower = TextTower()
     add(
         "adapted encoder",
-        "universal, fine-tuned to behaviour (TextTower)",
+        TOWER,
         lambda: encoded(tower.fit(load_state("universal"), asked.texts, full, behaviour.partners, RUN), asked.texts),
     )
     for name, vectors in bases.items():
@@ -254,7 +253,9 @@ def table(asked: World, found: list[Row], said: list[str]) -> list[str]:
         lines.append(
             f"| {row.kind} | {row.name} | {figure(row.measured.interval(MEASURE))} | {ratio} | {ndcg:.3f} | {row.seconds:.0f} |"
         )
-    return [*lines, "", "What the fusions say of themselves:", "", *(f"- {each}" for each in said), ""]
+    one, other = (next(row.measured for row in found if row.name == name) for name in (TOWER, CONTRASTIVE))
+    gain = f"{TOWER} over {CONTRASTIVE}, paired: {MEASURE} {figure(one.gain_over(other, MEASURE))}."
+    return [*lines, "", gain, "", "What the fusions say of themselves:", "", *(f"- {each}" for each in said), ""]
 
 
 HEAD = """# Cold products

@@ -45,7 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--also", action="append", default=[], metavar="NAME=FOLDER")
     parser.add_argument("--only", choices=SECTIONS, action="append", help="print these sections, and write no page")
-    parser.add_argument("--keep", type=Path, help="folder for vectors and adapted models; default: a temporary one")
+    parser.add_argument("--keep", type=Path, help="folder for adapted models; default: a temporary one")
     asked = parser.parse_args()
     also = dict(each.split("=", 1) for each in asked.also)
     datasets = Path(os.environ.get("BASKETRY_DATASETS", ROOT.parent / "shared" / "datasets"))
@@ -56,7 +56,8 @@ def main() -> None:
         for name, section in SECTIONS.items():
             if not asked.only or name in asked.only:
                 section(bench, page)
-    page.text(f"The whole run took {(time.process_time() - begun) / 60:.0f} minutes of CPU.")
+    besides = ", the models that an earlier run had adapted and --keep had kept apart" if asked.keep else ""
+    page.text(f"The whole run took {(time.process_time() - begun) / 60:.0f} minutes of CPU{besides}.")
     if not asked.only:
         (ROOT / "docs/reference/quality-products.md").write_text(page.whole(), encoding="utf-8")
 

@@ -248,7 +248,7 @@ def test_neighbours_of_a_product_and_of_a_text_in_either_language(shop):
     chinese = asked("neighbours", "奶酪", "--k", "1", shop=shop)
     assert chinese["neighbours"][0]["product_id"] == "cheese" and any("taken for a text" in note for note in chinese["notes"])
     assert "give a number from 1 to 1000" in run("neighbours", "wine", "--k", "0", shop=shop, status=2)
-    assert "it has, for instance, nothing" in run("neighbours", "wine", "--filter", "brand=ours", shop=shop, status=5)
+    assert "no product has any brand" in run("neighbours", "wine", "--filter", "brand=ours", shop=shop, status=5)
 
 
 def test_neighbours_by_an_index_that_a_release_carries(shop, tmp_path):
@@ -572,7 +572,9 @@ def test_models_are_listed_measured_built_with_exported_and_removed(shop, tmp_pa
     assert (f"transformer@{state.digest[:16]}/{fastest}" in manifest) == (fastest != "onnxruntime")
     asked("models", "tiny", "--export", tmp_path / "onnx", shop=copy)
     assert (tmp_path / "onnx" / "model.onnx").is_file()
-    asked("models", "--remove", "tiny", shop=copy)
+    assert "came with the install" in run("models", "universal", shop=copy, status=2)
+    assert asked("models", "model:tiny", shop=copy) == asked("models", "tiny", shop=copy)
+    asked("models", "--remove", "model:tiny", shop=copy)
     assert "no model 'tiny'" in run("models", "tiny", shop=copy, status=5)
     found = asked("associations", "frozen nonsense", shop=copy)  # the release holds its own encoder
     assert "nearest in meaning" in found["notes"][0]
@@ -649,7 +651,7 @@ def test_adapt_reads_the_pairs_of_a_shop_and_says_what_is_wrong(shop, tmp_path):
     for fields, error, words in (
         ({"source": str(tmp_path / "odd.csv")}, SourceColumns, "name them text and label"),
         ({"source": str(tmp_path / "none.csv")}, SourceMissing, "there is no file"),
-        ({"source": str(tmp_path / "light.csv")}, DataError, "row 1: weight '0' is not above 0"),
+        ({"source": str(tmp_path / "light.csv")}, DataError, "not above 0, first in row 1: '0'"),
         ({"pairs": "odd"}, RequestError, "no pairs are called 'odd'"),
         ({"pairs": "complement", "as_of": "2024-03-01T00:00:00Z"}, RequestError, "cannot be cut"),
         ({"method": "magic"}, RequestError, "no method is called 'magic'"),

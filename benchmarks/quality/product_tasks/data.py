@@ -18,7 +18,6 @@ import polars as pl
 from basketry.compression.recipe import Recipe
 from basketry.compression.step import Materials
 from basketry.core.protocols import Run
-from basketry.encoders import CachedEncoder
 from basketry.encoders.models import encoder_of, load_state
 from basketry.encoders.state import EncoderState, read_state, write_state
 from basketry.training.adaptation.contrastive import ContrastiveAdapter
@@ -31,13 +30,14 @@ FIELDS = ("title", "name", "manufacturer", "brand", "modelno")  # prices and des
 
 @dataclass
 class Bench:
-    """Where data lie, where vectors are kept, what else is measured; models and CPU seconds as they come."""
+    """Where data lie, where adapted models are kept, what else is measured; models and CPU seconds as they come."""
 
     datasets: Path
     folder: Path
     also: dict[str, str]
     states: dict[str, EncoderState] = field(default_factory=dict)
     learning: dict[str, float] = field(default_factory=dict)
+    encoded: dict[tuple[str, str], tuple[np.ndarray, float]] = field(default_factory=dict)
 
     def state(self, name: str) -> EncoderState:
         """`universal`, `minilm`, a model of `--also`, or one adapted here."""
@@ -46,10 +46,14 @@ class Bench:
         return self.states[name]
 
     def encode(self, name: str, texts: list[str]) -> tuple[np.ndarray, float]:
-        """Vectors by the model, and the CPU seconds they took (0 where they were remembered)."""
-        encoder = CachedEncoder(encoder_of(self.state(name), RUN), self.folder / "vectors")
-        begun = time.process_time()
-        return encoder.encode(texts), time.process_time() - begun
+        """Vectors by the model, and the CPU seconds they took, now or when the same texts were first asked for."""
+        key = (name, hashlib.sha256("\0".join(texts).encode()).hexdigest())
+        if key not in self.encoded:
+            encoder = encoder_of(self.state(name), RUN)
+            begun = time.process_time()
+            vectors = encoder.encode(texts)
+            self.encoded[key] = vectors, time.process_time() - begun
+        return self.encoded[key]
 
     def adapted(self, name: str, base: str, pairs: Pairs, valid: HeldOut, adapter: ContrastiveAdapter | None = None) -> str:
         """Fine-tune `base` and keep it under `name`; returns the name."""

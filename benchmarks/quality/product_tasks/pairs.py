@@ -28,7 +28,7 @@ def matched(bench: Bench, page: Page) -> None:
         f"pairs with a text that is in a train pair too is {shared}. *Adapted* is one model, fine-tuned on the matching\n"
         "pairs of the four train parts. The light head is a logistic regression over six features of a pair, learned on the\n"
         "valid part: both cosines of TF-IDF, those of the default and of the adapted model, the share of model numbers in\n"
-        "common, and the ratio of prices."
+        "common, and the ratio of prices. Intervals resample texts: a pair weighs the product of the draws of its two."
     )
     learned, foreign = adapting.on_er(bench), adapting.on_shopee(bench)
     models = {
@@ -102,9 +102,9 @@ def _numbers(compared: Compared) -> np.ndarray:
 
 
 def _f1(parts: Parts, scores: dict[str, np.ndarray]) -> np.ndarray:
-    """F1 of the test part and of its resamples, clusters being the first texts."""
+    """F1 of the test part and of its resamples: a pair weighs the product of the draws of its two texts (Owen, 2007)."""
     threshold = best_threshold(scores["valid"], parts["valid"].same)
     called, same = scores["test"] >= threshold, parts["test"].same
-    cluster = np.unique(parts["test"].one, return_inverse=True)[1]
-    weight = case_weights(cluster, 500, RUN.seed)
+    texts = np.unique([*parts["test"].one, *parts["test"].two], return_inverse=True)[1]
+    weight = case_weights(texts.reshape(2, -1).T, 500, RUN.seed)
     return 2 * (weight @ (called & same)) / (weight @ called + weight @ same)

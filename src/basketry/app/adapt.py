@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from basketry.app.adapt_checkpoints import checkpoint_folder, forget_checkpoints
 from basketry.app.adapt_head import adapt_head
 from basketry.app.adapt_masked import adapt_masked
 from basketry.app.adapt_request import METHODS, TRACKERS, AdaptRequest, AdaptResult, measures_table
 from basketry.app.adapt_tracking import tracker_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from basketry.app.adapt_pairs import FoundPairs
     from basketry.app.shop import Shop
     from basketry.core.protocols import Run, Vectors
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from basketry.training.adaptation.pairs import Parts
     from basketry.training.fusion.text_tower import TextTower
     from basketry.training.tracking import Tracker
+
+    Trains = Callable[[EncoderState, Parts, Run, Path, Tracker | None], tuple[EncoderState, dict[str, Any]]]
 
 METRICS: Final = ("hit@1", "recall@10", "mrr@10")
 _OF_TEXTS: Final = {"masked": adapt_masked, "head": adapt_head}  # what learns from texts, not from pairs
@@ -35,7 +40,6 @@ def adapt(shop: Shop, request: AdaptRequest) -> AdaptResult:
     from basketry.core.protocols import Run
     from basketry.core.telemetry import span
     from basketry.encoders.models import encoder_of
-    from basketry.store import durable
     from basketry.training.adaptation.pairs import split
 
     adapter = _checked(shop, request)
@@ -54,9 +58,9 @@ def adapt(shop: Shop, request: AdaptRequest) -> AdaptResult:
         candidates = {"base": base.test, "linear": _Vectors.of(linear, parts, run).test}
         states, account = {"linear": linear}, {"linear": {"tried": tried}}
         if adapter is not None:
-            folder = shop.folder / "cache" / "adapt" / request.name
+            folder = checkpoint_folder(shop, request, state, found.pairs.texts, found.pairs.rows, found.pairs.weights)
             tracker = tracker_of(shop, request)
-            states[request.method], account[request.method] = _trained(adapter, state, parts, run, folder, tracker)
+            states[request.method], account[request.method] = adapter(state, parts, run, folder, tracker)
             candidates[request.method] = encoder_of(states[request.method], run).encode(parts.test.texts)
         progress.advance()
         measured = _measured(candidates, parts, run)
@@ -65,8 +69,7 @@ def adapt(shop: Shop, request: AdaptRequest) -> AdaptResult:
         if better.low > 0 or request.keep:
             entry = _entry(request, found, parts, measured, account[request.method])
             model = publish_state(shop, request.name, states[request.method].with_step(entry))
-            if adapter is not None:
-                durable.remove_folder(shop.folder / "cache" / "adapt" / request.name)
+        forget_checkpoints(shop, request)
         progress.advance()
     return AdaptResult(
         model=model or "none",
@@ -80,9 +83,10 @@ def adapt(shop: Shop, request: AdaptRequest) -> AdaptResult:
     )
 
 
-def _checked(shop: Shop, request: AdaptRequest) -> ContrastiveAdapter | TextTower | None:
-    """The estimator of the request, None for the linear one; whatever is wrong with it is said before any work."""
+def _checked(shop: Shop, request: AdaptRequest) -> Trains | None:
+    """What trains as asked, None for the linear adapter; whatever is wrong with the request is said before any work."""
     import dataclasses
+    from functools import partial
 
     from basketry.core.errors import EncoderError, RequestError
     from basketry.training.adaptation.contrastive import ContrastiveAdapter
@@ -109,8 +113,8 @@ def _checked(shop: Shop, request: AdaptRequest) -> ContrastiveAdapter | TextTowe
         if request.track != TRACKERS[0]:
             raise RequestError(f"--track {request.track} follows one training, behaviour is several", "use --track none")
         tower = TextTower(learning_rate=request.learning_rate)
-        return dataclasses.replace(tower, epochs=request.epochs or tower.epochs)
-    return ContrastiveAdapter(
+        return partial(_towards_behaviour, dataclasses.replace(tower, epochs=request.epochs or tower.epochs))
+    adapter = ContrastiveAdapter(
         learning_rate=request.learning_rate,
         epochs=request.epochs,
         batch_size=request.batch_size,
@@ -119,6 +123,7 @@ def _checked(shop: Shop, request: AdaptRequest) -> ContrastiveAdapter | TextTowe
         debias=request.debias,
         peft=request.peft,
     )
+    return partial(_by_contrast, adapter)
 
 
 def _pairs(shop: Shop, request: AdaptRequest, run: Run) -> FoundPairs:
@@ -153,22 +158,23 @@ def _linear(state: EncoderState, base: _Vectors, parts: Parts) -> tuple[EncoderS
     return with_projection(state, fit.matrix), [list(each) for each in fit.tried]
 
 
-def _trained(
-    adapter: ContrastiveAdapter | TextTower,
-    state: EncoderState,
-    parts: Parts,
-    run: Run,
-    folder: Path,
-    tracker: Tracker | None,
+def _towards_behaviour(
+    tower: TextTower, state: EncoderState, parts: Parts, run: Run, folder: Path, _: Tracker | None
+) -> tuple[EncoderState, dict[str, Any]]:
+    """The network after training, and the account of it."""
+    import dataclasses
+
+    return tower.of_pairs(state, parts.learn, run, folder=folder), {"plan": dataclasses.asdict(tower)}
+
+
+def _by_contrast(
+    adapter: ContrastiveAdapter, state: EncoderState, parts: Parts, run: Run, folder: Path, tracker: Tracker | None
 ) -> tuple[EncoderState, dict[str, Any]]:
     """The network after training, and the account of it."""
     import dataclasses
 
     from basketry.training.adaptation.judging import STEERED_BY
-    from basketry.training.fusion.text_tower import TextTower
 
-    if isinstance(adapter, TextTower):
-        return adapter.of_pairs(state, parts.learn, run, folder=folder), {"plan": dataclasses.asdict(adapter)}
     adapted, history = adapter.fit(state, parts.learn, parts.valid, run, folder=folder, tracker=tracker)
     account = {
         "plan": dataclasses.asdict(adapter),
@@ -211,8 +217,12 @@ def _notes(request: AdaptRequest, measured: dict[str, Resampled], model: str) ->
     verb = "beats" if gain.low > 0 else "does not surely beat"
     told = f"{steered} {gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f})"
     notes = [f"{method} {verb} {request.base} on products kept out: {told}"]
-    if method != "linear" and measured[method].gain_over(measured["linear"], steered).low <= 0:
-        notes.append("the linear adapter, which costs seconds, does as well: --method linear")
+    over = measured[method].gain_over(measured["linear"], steered)
+    if method != "linear" and over.low <= 0 and measured["linear"].gain_over(measured["base"], steered).low > 0:
+        told = f"{steered} {over.value:+.3f} ({over.low:+.3f} to {over.high:+.3f})"
+        notes.append(
+            f"the linear adapter, which costs seconds, is not shown to be worse ({method} over it: {told}): --method linear"
+        )
     if model:
         notes.append(f"use it: basketry build --encoder {model}")
     else:

@@ -65,8 +65,10 @@ def adapt_head(shop: Shop, request: AdaptRequest) -> AdaptResult:
         entry = _entry(request, run, head, table, classes, len(cases.texts))
         model = publish_state(shop, request.name, state.with_head(head.state()).with_step(entry))
     notes = [f"use it: basketry encode FILE --encoder {model} --out labelled.parquet" if model else "nothing was published"]
-    if measured[OURS].gain_over(measured[WORDS], STEERED_BY).low <= 0:
-        notes.append("words alone (TF-IDF and the same regression) tell the labels as well, as far as these texts show")
+    over = measured[OURS].gain_over(measured[WORDS], STEERED_BY)
+    if over.low <= 0:
+        told = f"{STEERED_BY} {over.value:+.3f} ({over.low:+.3f} to {over.high:+.3f})"
+        notes.append(f"words alone (TF-IDF and the same regression) are not shown to be worse (the head over them: {told})")
     return AdaptResult(
         model=model or "none",
         base=request.base,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from basketry.app.adapt_checkpoints import checkpoint_folder, forget_checkpoints
 from basketry.app.adapt_request import AdaptRequest, AdaptResult, measures_table
 from basketry.app.adapt_tracking import tracker_of
 
@@ -23,7 +24,6 @@ def adapt_masked(shop: Shop, request: AdaptRequest) -> AdaptResult:
     from basketry.app.text_tables import given_texts
     from basketry.core.protocols import Run
     from basketry.encoders.documents import readable
-    from basketry.store import durable
     from basketry.training.masked import PERPLEXITY
     from basketry.training.plan import TrainingPlan
     from basketry.training.pretrain import pretrain
@@ -38,7 +38,7 @@ def adapt_masked(shop: Shop, request: AdaptRequest) -> AdaptResult:
         batch_size=request.batch_size,
         patience=PATIENCE,
     )
-    folder = shop.folder / "cache" / "adapt" / request.name
+    folder = checkpoint_folder(shop, request, state, texts)
     found = pretrain(state, texts, plan, run, folder=folder, tracker=tracker_of(shop, request))
     measured = {"base": found.before, "by frequency": found.unigram, "masked": found.after}
     resampled = {name: guesses.measure(seed=run.seed) for name, guesses in measured.items()}
@@ -46,7 +46,7 @@ def adapt_masked(shop: Shop, request: AdaptRequest) -> AdaptResult:
     model = ""
     if gain.low > 0 or request.keep:
         model = publish_state(shop, request.name, found.state)
-        durable.remove_folder(folder)
+    forget_checkpoints(shop, request)
     says = "guesses the shop's words better than" if gain.low > 0 else "does not surely guess the shop's words better than"
     told = f"masked {says} {request.base}: pseudo-perplexity lower by {gain.value:,.1f} ({gain.low:,.1f} to {gain.high:,.1f})"
     after = f"it tells texts apart worse until it is adapted by pairs: basketry adapt --base {model} --name ..."

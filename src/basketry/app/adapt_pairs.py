@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 BEHAVIOUR: Final = ("bought_together", "bought_next")
 VERDICTS: Final = ("complement", "substitute")
 SOURCES: Final = (*BEHAVIOUR, *VERDICTS)
+_ROW: Final = " row"  # of the table as it was read, from 1
 BEYOND_CHANCE: Final = 0.05  # largest q of an edge that is learned from
 
 
@@ -40,6 +40,7 @@ def shop_pairs(shop: Shop, kind: str, as_of: str, min_customers: int, engine: st
 
     Raises RequestError for another kind or instant, DataError and ReleaseError where there is nothing to read.
     """
+    from basketry.app.instants import instant
     from basketry.core.errors import RequestError
     from basketry.core.tables import Documents, Products
 
@@ -49,7 +50,7 @@ def shop_pairs(shop: Shop, kind: str, as_of: str, min_customers: int, engine: st
         raise RequestError(
             f"verdicts are those of a release, and cannot be cut at {as_of}", "build with --as-of, then adapt without it"
         )
-    with shop.dataset(_instant(as_of), engine=engine) as dataset:
+    with shop.dataset(instant(as_of), engine=engine) as dataset:
         ids = dataset.table(Products).sort("product_id")["product_id"]
         texts = dict(dataset.query(Documents, "documents").iter_rows())
         account: dict[str, Any] = {"pairs": kind, "data_digest": dataset.digest, "min_customers": min_customers}
@@ -82,7 +83,7 @@ def table_pairs(path: Path, run: Run) -> FoundPairs:
         kept = _with_text(table.drop_nulls("label"), "text")
         return FoundPairs(Pairs.of_groups(kept["text"].to_list(), kept["label"].to_list(), run), account)
     if {"text_a", "text_b"} <= set(table.columns):
-        kept = _with_text(table, "text_a", "text_b")
+        kept = _with_text(table.with_row_index(_ROW, offset=1), "text_a", "text_b")
         weights = _weights(kept, path)
         return FoundPairs(Pairs.of_pairs(kept["text_a"].to_list(), kept["text_b"].to_list(), weights), account)
     raise SourceColumns(
@@ -117,14 +118,12 @@ def _judged(
 
     number = pl.DataFrame({"id": ids}).with_row_index("code")
     edges = pl.read_parquet(path, columns=["product_id", "other_id", "verdict", "customers"])
-    edges = edges.filter(
-        (pl.col("verdict").cast(pl.String) == verdict) & (pl.col("customers").fill_null(min_customers) >= min_customers)
-    )
+    edges = edges.filter((pl.col("verdict").cast(pl.String) == verdict) & (pl.col("customers") >= min_customers))
     pairs = edges.select("product_id", "other_id").unique()
     for side, column in (("one", "product_id"), ("two", "other_id")):
         pairs = pairs.join(number.rename({"id": column, "code": side}), on=column)
-    rows = pairs.select(pl.col("one", "two").cast(pl.Int64)).sort("one", "two").to_numpy()
-    return np.unique(np.sort(rows, axis=1), axis=0), np.ones(len(np.unique(np.sort(rows, axis=1), axis=0)))
+    rows = np.unique(np.sort(pairs.select(pl.col("one", "two").cast(pl.Int64)).to_numpy(), axis=1), axis=0)
+    return rows, np.ones(len(rows))
 
 
 def _by_text(texts: list[str | None], rows: npt.NDArray[np.int64], weights: npt.NDArray[np.float64]) -> Pairs:
@@ -167,17 +166,9 @@ def _weights(table: pl.DataFrame, path: Path) -> list[float]:
     numbers = table["weight"].cast(pl.Float64, strict=False)
     wrong = numbers.is_null() | ~numbers.is_finite().fill_null(False) | (numbers <= 0).fill_null(True)
     if wrong.any():
-        row = wrong.arg_true()[0]
-        raise DataError(f"{path} row {row + 1}: weight {table['weight'][row]!r} is not above 0", "leave such pairs out")
+        first = table.row(int(wrong.arg_true()[0]), named=True)
+        raise DataError(
+            f"{int(wrong.sum()):,} weights of {path} are not above 0, first in row {first[_ROW]}: {first['weight']!r}",
+            "leave such pairs out",
+        )
     return numbers.to_list()
-
-
-def _instant(as_of: str) -> dt.datetime | None:
-    from basketry.core.errors import RequestError
-
-    if not as_of:
-        return None
-    try:
-        return dt.datetime.fromisoformat(as_of)
-    except ValueError as error:
-        raise RequestError(f"as_of {as_of!r} is not an instant", "write 2017-10-01T00:00:00Z") from error

@@ -163,16 +163,12 @@ def _rule_book(request: BuildRequest) -> RuleBook | None:
 
 def _known(everything: Dataset, request: BuildRequest) -> tuple[Dataset, dict[str, Any]]:
     """The dataset cut at the instant asked for, or just after the last line; and how much it holds."""
-    from basketry.core.errors import DataError, RequestError
+    from basketry.app.instants import instant
+    from basketry.core.errors import DataError
     from basketry.core.tables import Coverage
 
-    cut = everything
-    if request.as_of:
-        try:
-            instant = dt.datetime.fromisoformat(request.as_of)
-        except ValueError as error:
-            raise RequestError(f"as_of {request.as_of!r} is not an instant", "write 2017-10-01T00:00:00Z") from error
-        cut = everything.before(instant)
+    asked = instant(request.as_of)
+    cut = everything if asked is None else everything.before(asked)
     row = cut.query(Coverage, "coverage").row(0, named=True)
     if not row["lines"]:
         raise DataError(f"no order line is known before {cut.as_of.isoformat()}", "ingest order lines, or choose a later as_of")

@@ -83,6 +83,7 @@ def compress(shop: Shop, request: CompressRequest) -> CompressResult:
 
 def _check(shop: Shop, request: CompressRequest) -> None:
     """Refuse early what would be refused after the work."""
+    from basketry.app.outputs import check_output
     from basketry.core.errors import RequestError
 
     if bool(request.recipe) == (request.search > 0):
@@ -91,8 +92,7 @@ def _check(shop: Shop, request: CompressRequest) -> None:
         )
     if not 0 <= request.max_loss <= 1:
         raise RequestError(f"a loss of {request.max_loss} cannot be allowed", "a share from 0 to 1, as 0.01")
-    if request.chart and not request.chart.endswith(".svg"):
-        raise RequestError(f"cannot draw to {request.chart}", "name a file that ends with .svg")
+    check_output(request.chart, "draw", ".svg")
     if request.chart and not request.search:
         raise RequestError("there is nothing to draw of one recipe", "use --chart with --search")
     if request.name:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from basketry.app.encoders import HELP
+from basketry.app.outputs import check_output
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,7 +67,7 @@ def encode(shop: Shop, request: EncodeRequest) -> EncodeResult:
 
     from basketry.core.protocols import Run
 
-    _check_out(request.out)
+    check_output(request.out, "write vectors", ".parquet", ".npy")
     own = (shop.folder / "shop.toml").is_file()
     run = Run(threads=shop.settings.threads if own else 2)
     begun = time.perf_counter()
@@ -155,13 +156,6 @@ def _folder(shop: Shop, request: EncodeRequest, run: Run, own: bool) -> _Encoded
 
 def _cache(shop: Shop) -> Path:
     return shop.folder / "cache" / "vectors"
-
-
-def _check_out(out: str) -> None:
-    from basketry.core.errors import RequestError
-
-    if out and not out.endswith((".parquet", ".npy")):
-        raise RequestError(f"cannot write vectors to {out}", "name a file that ends with .parquet or .npy")
 
 
 def _write(path: Path, rows: pl.DataFrame, vectors: Vectors) -> None:

@@ -53,11 +53,13 @@ def shop_encoder(shop: Shop, spec: str, run: Run) -> tuple[Encoder, EncoderState
 
 
 def chosen_runtime(folder: Path, state: EncoderState) -> str:
-    """The runtime that `basketry doctor --bench` found fastest for this model on this machine; else `auto`."""
-    from basketry.encoders.models import AUTO
+    """The runtime that `basketry doctor --bench` found fastest for this model, if it runs it and is installed; else `auto`."""
+    from importlib.util import find_spec
+
+    from basketry.encoders.models import AUTO, runtimes_of
 
     try:
         chosen = json.loads((folder / "cache" / CHOSEN).read_bytes()).get(state.digest, AUTO)
     except (OSError, ValueError, AttributeError):  # a cache that is not there, or not readable, decides nothing
         return AUTO
-    return chosen if isinstance(chosen, str) else AUTO
+    return chosen if chosen in runtimes_of(state) and find_spec(chosen) is not None else AUTO

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from basketry.app.shop import Shop
+
+SHIPPED: Final = {"universal": ("ngram", 512), "minilm": ("transformer", 384)}  # family and dimensions
 
 
 @dataclass(frozen=True)
@@ -35,14 +37,29 @@ def models(shop: Shop, request: ModelsRequest) -> ModelsResult:
     import polars as pl
 
     if request.remove:
-        shop.models.remove(request.remove)
+        shop.models.remove(_own_name(request.remove))
         return ModelsResult(_table(shop), (f"removed {request.remove}",))
     if request.export:
         return ModelsResult(_table(shop), (_exported(shop, request),))
     if request.model:
-        return ModelsResult(pl.DataFrame(list(_history(shop, request.model))), ())
-    notes = () if shop.models.published() else ("no model of the shop's own yet: basketry adapt, or basketry compress",)
+        return ModelsResult(pl.DataFrame(list(_history(shop, _own_name(request.model)))), ())
+    notes: tuple[str, ...] = (
+        "bytes: of the packed file for those that came with the install, of the arrays for the shop's own",
+    )
+    if not shop.models.published():
+        notes = (*notes, "no model of the shop's own yet: basketry adapt, or basketry compress")
     return ModelsResult(_table(shop), notes)
+
+
+def _own_name(given: str) -> str:
+    """The name of a model of the shop's own, `model:` before it or not. Raises RequestError for one that was installed."""
+    from basketry.core.errors import RequestError
+
+    if given in SHIPPED:
+        raise RequestError(
+            f"{given} came with the install: it has no history here, and stays", "name a model of the shop's own"
+        )
+    return given.removeprefix("model:")
 
 
 def _table(shop: Shop) -> pl.DataFrame:
@@ -63,10 +80,9 @@ def _shipped() -> Iterator[dict[str, Any]]:
     """The encoders whose weights come in a package."""
     from basketry.encoders.weights import check_weights
 
-    known = {"universal": ("ngram", 512), "minilm": ("transformer", 384)}
     for weights, state in check_weights():
-        if weights.name in known:
-            family, dim = known[weights.name]
+        if weights.name in SHIPPED:
+            family, dim = SHIPPED[weights.name]
             made = f"{weights.origin}; {weights.licence}"
             size = weights.size if state == "ok" else None
             yield {"encoder": weights.name, "family": family, "dim": dim, "bytes": size, "state": state, "made": made}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from basketry.vectors.index import Allowed
 
 MOST: Final = 1000
+_SHOWN: Final = 200  # signs of a text that an answer repeats
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,9 @@ def _asked(graph: GraphReader, request: NeighboursRequest) -> tuple[str, Vectors
     if found is None:
         if not readable(request.product):
             raise NotFound(f"nothing can be read in {request.product!r}", "give a product id, or words")
-        note = () if request.text else (f"no product is called {request.product!r}: it is taken for a text",)
-        return request.product, graph.encoder.encode([request.product]), "", note
+        said = textwrap.shorten(request.product, _SHOWN, placeholder=" ...")
+        note = () if request.text else (f"no product is called {said!r}: it is taken for a text",)
+        return said, graph.encoder.encode([request.product]), "", note
     product = found.products.row(0, named=True)
     if product["document"] < 0:
         raise NotFound(f"product {product['product_id']} has no text", "describe it in words, with --text")

@@ -73,7 +73,9 @@ def remember_runtime(folder: Path, state: EncoderState, runtime: str) -> None:
     path = folder / "cache" / CHOSEN
     try:
         known = json.loads(path.read_bytes())
-    except (OSError, ValueError):  # none yet, or one that a hand has broken: begin anew
+    except (OSError, ValueError):  # none yet
+        known = {}
+    if not isinstance(known, dict):  # a hand has broken it: begin anew
         known = {}
     durable.make_folder(path.parent)
     durable.write_file(path, json.dumps({**known, state.digest: runtime}, indent=1, sort_keys=True).encode())

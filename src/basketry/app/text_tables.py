@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 TABLES: Final = (".parquet", ".csv", ".jsonl")
 LINES: Final = ".txt"
+READ: Final = ("text", "label", "text_a", "text_b", "weight", "group")  # what commands look for in a table
 
 
 def given_texts(shop: Shop, source: str, text: str = "text", id: str = "") -> pl.DataFrame:
@@ -61,12 +62,28 @@ def read_table(path: Path, kinds: tuple[str, ...] = TABLES) -> pl.DataFrame:
         raise SourceFormat(f"{path} is none of {', '.join(kinds)}", "save it as one of them")
     try:
         if path.suffix == ".parquet":
-            return pl.read_parquet(path)
+            return _plain(pl.read_parquet(path), path)
         if path.suffix == ".csv":
             return pl.read_csv(path, infer_schema=False)
         if path.suffix == ".jsonl":
-            return pl.read_ndjson(path)
+            return _plain(pl.read_ndjson(path), path)
         with path.open(encoding="utf-8") as lines:  # not splitlines, which breaks lines at signs inside of texts too
             return pl.DataFrame({"text": [line.removesuffix("\n") for line in lines]}, schema={"text": pl.String})
     except (pl.exceptions.PolarsError, UnicodeDecodeError, OSError) as error:
         raise SourceFormat(f"{path} cannot be read: {error}", "save it as UTF-8, one header line, one row a line") from error
+
+
+def _plain(table: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """The columns of one value a row; the others are left out. Raises SourceFormat where one is called as what we read."""
+    import polars as pl
+
+    from basketry.core.errors import SourceFormat
+
+    nested = [name for name, kind in table.schema.items() if kind.is_nested() or kind in (pl.Binary, pl.Object)]
+    wanted = [name for name in nested if name in READ]
+    if wanted:
+        raise SourceFormat(
+            f"column {wanted[0]!r} of {path} holds {table.schema[wanted[0]]}, not text or numbers",
+            "write one plain value a row",
+        )
+    return table.drop(nested)

@@ -108,6 +108,11 @@ class Similar:
         with span("similar", total=len(used), unit="texts") as progress, threadpool_limits(run.threads):
             if len(used) > self.approximate_above:
                 whole = index if weights is None and len(used) == len(vectors) else None
+                if whole is not None and not (whole.dim == used.shape[1] and np.array_equal(whole.held, np.arange(len(used)))):
+                    raise RequestError(
+                        f"an index of {len(whole)} vectors of {whole.dim} dimensions for {len(used)} of {used.shape[1]}",
+                        "give the index of these vectors under their row numbers, or none",
+                    )
                 source, recall = _approximate(used, self.k + 1, self.approximate_above, whole, run)
             else:
                 source = close_pairs(used, used, self.k + 1)

@@ -93,9 +93,17 @@ def printable(text: str) -> str:
 
 def _as_json(result: Any) -> None:
     facts, tables, notes = _parts(result)
-    whole = {**facts, **{name: frame.to_dicts() for name, frame in tables.items()}, "notes": notes}
+    whole = {**facts, **{name: _finite(frame).to_dicts() for name, frame in tables.items()}, "notes": notes}
     text = json.dumps(whole, ensure_ascii=False, indent=2, default=_plain)
     sys.stdout.write(_CONTROLS.sub(lambda sign: f"\\u{ord(sign.group()):04x}", text) + "\n")
+
+
+def _finite(frame: pl.DataFrame) -> pl.DataFrame:
+    """The table with null for infinite and undefined numbers, which JSON cannot write (RFC 8259)."""
+    import polars as pl
+
+    floats = [pl.col(name) for name, kind in frame.schema.items() if kind.is_float()]
+    return frame.with_columns(pl.when(each.is_finite()).then(each) for each in floats)
 
 
 def _plain(value: Any) -> Any:

@@ -22,7 +22,7 @@ class Layers:
     keep: str = hyperparameter("4", "how many layers to keep, or which: 0/1/3/5")
 
     def __post_init__(self) -> None:
-        if not all(part.isdigit() for part in self.keep.split("/")) or self.keep == "0":
+        if not all(part.isdecimal() for part in self.keep.split("/")) or ("/" not in self.keep and int(self.keep) == 0):
             raise RequestError(f"layers cannot keep {self.keep!r}", "write a count from 1, as 4, or numbers from 0, as 0/1/3/5")
 
     def apply(self, state: EncoderState, materials: Materials) -> EncoderState:

@@ -16,6 +16,7 @@ import numpy as np
 from basketry.core.errors import EncoderError
 from basketry.evaluation.bootstrap import Interval
 from basketry.evaluation.retrieval import Questions, same_group
+from basketry.vectors.exact import nearest_others
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 NEIGHBOURS: Final = 10
 TASK: Final = "hit@1"
-_BLOCK: Final = 1_024  # rows of a similarity matrix at a time
 _TIMED: Final = 512  # texts whose encoding is timed
 _ALONE: Final = 64  # of which are timed one by one
 _ROUNDS: Final = 3
@@ -124,16 +124,7 @@ def nearest(vectors: Vectors, k: int) -> Rows:
 
     Exact, n^2 dim multiplications: for some 20,000 texts.
     """
-    k = max(min(k, len(vectors) - 1), 0)
-    found = np.empty((len(vectors), k), dtype=np.int64)
-    for start in range(0, len(vectors) if k else 0, _BLOCK):
-        likeness = vectors[start : start + _BLOCK] @ vectors.T
-        own = np.arange(len(likeness))
-        likeness[own, start + own] = -np.inf
-        best = np.argpartition(-likeness, k - 1, axis=1)[:, :k] if k > 1 else likeness.argmax(axis=1)[:, None]
-        order = np.argsort(-np.take_along_axis(likeness, best, axis=1), axis=1, kind="stable")
-        found[start : start + _BLOCK] = np.take_along_axis(best, order, axis=1)
-    return found
+    return nearest_others(vectors, np.arange(len(vectors)), max(min(k, len(vectors) - 1), 0))
 
 
 def overlap(ours: Rows, theirs: Rows) -> float:

@@ -87,13 +87,15 @@ class Int4:
 
 @dataclass(frozen=True)
 class Float16:
-    """Every float array stored in 16 bits: half the bytes, the same arithmetic, cosines off by about 1e-6."""
+    """Every matrix of floats stored in 16 bits: half the bytes, the same arithmetic, cosines off by about 1e-6."""
 
     def apply(self, state: EncoderState, materials: Materials) -> EncoderState:
         """The state with its float32 arrays of two dimensions as float16. Scales, ranges and norms stay as they are."""
         del materials  # nothing is calibrated
         kept = {
-            name: array.astype(np.float16) if array.dtype == np.float32 and array.ndim == 2 else array
+            name: array.astype(np.float16)
+            if array.dtype == np.float32 and array.ndim == 2 and not name.endswith(".scale")
+            else array
             for name, array in state.arrays.items()
         }
         return with_arrays(state, kept)
@@ -137,6 +139,6 @@ def _quantised(state: EncoderState, keep: str) -> list[str]:
 def _layers(keep: str) -> set[int]:
     if keep == _NONE:
         return set()
-    if not all(part.isdigit() for part in keep.split("/")):
+    if not all(part.isdecimal() for part in keep.split("/")):
         raise RequestError(f"layers {keep!r} cannot be kept in float", "write their numbers from 0, as 0/5, or none")
     return {int(part) for part in keep.split("/")}

@@ -11,6 +11,7 @@ of the step's fields may be given by its value alone. What is not named keeps it
 from __future__ import annotations
 
 from dataclasses import Field, dataclass, fields
+from math import isfinite
 from typing import Any, Final, Self
 
 from basketry.compression.distilling import Distil, Qat
@@ -92,7 +93,10 @@ def _value(step: str, known: Field[Any], text: str) -> Any:
     """The text as the type of the field's default."""
     kind: Any = type(known.default)
     try:
-        return _TRUTH[text] if kind is bool else kind(text)
+        value = _TRUTH[text] if kind is bool else kind(text)
+        if kind is float and not isfinite(value):
+            raise ValueError(text)
+        return value
     except (ValueError, KeyError) as error:
         wanted = {"bool": "true or false", "int": "a whole number", "float": "a number"}[kind.__name__]
         raise RequestError(

@@ -17,7 +17,7 @@ from basketry.encoders.models import encoder_of
 from basketry.encoders.ngram.encoder import SENTENCE_PIECES
 from basketry.encoders.ngram.sentence_pieces import SentencePieces
 from basketry.encoders.state import EncoderState
-from basketry.encoders.static.encoder import tokeniser
+from basketry.encoders.tokens import pieces_of, tokeniser
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -57,7 +57,7 @@ class Static:
         """A state of family static, with the tokens of the encoder it replaces."""
         texts = materials.sample(self.texts)
         shell = _shell(state)
-        counts = token_counts(tokeniser(shell)(texts), vocabulary_size(shell))
+        counts = token_counts(tokeniser(shell, "vectors", special=False)(texts), vocabulary_size(shell))
         aim = _side_by_side(materials, texts)
         alone = self._alone(shell, materials)
         share = np.asarray(counts.sum(axis=0)).ravel() / max(counts.sum(), 1)
@@ -74,7 +74,8 @@ class Static:
 
     def _alone(self, shell: EncoderState, materials: Materials) -> Floats:
         """float32 [V, dim]: the teachers' vector of each token by itself; 0 for those that show nothing."""
-        written = [_written(piece) for piece in _pieces(json.loads(shell.files["tokenizer.json"])["model"])]
+        pieces = pieces_of(json.loads(shell.files["tokenizer.json"]))
+        written = [_written(pieces.get(number, "")) for number in range(max(pieces) + 1)]
         known = [number for number, text in enumerate(written) if readable(text)]
         parts = []
         with span("encode tokens", total=len(known), unit="tokens") as progress:
@@ -125,7 +126,7 @@ def fitted(counts: csr_array, aim: Vectors, prior: Floats, reg: float, rounds: i
 
 def vocabulary_size(state: EncoderState) -> int:
     """How many tokens the tokenizer.json of a state knows."""
-    return len(_pieces(json.loads(state.files["tokenizer.json"])["model"]))
+    return max(pieces_of(json.loads(state.files["tokenizer.json"]))) + 1
 
 
 def _shell(state: EncoderState) -> EncoderState:
@@ -141,13 +142,6 @@ def _side_by_side(materials: Materials, texts: list[str]) -> Vectors:
     parts = [encoder_of(teacher, materials.run).encode(texts) for teacher in materials.teachers]
     whole: Vectors = np.concatenate(parts, axis=1) / np.float32(np.sqrt(len(parts)))
     return whole
-
-
-def _pieces(model: dict[str, Any]) -> list[str]:
-    vocabulary = model["vocab"]
-    if isinstance(vocabulary, dict):
-        return sorted(vocabulary, key=lambda piece: int(vocabulary[piece]))
-    return [piece for piece, _ in vocabulary]
 
 
 def _written(piece: str) -> str:

@@ -22,6 +22,7 @@ from basketry.encoders.ngram.encoder import SENTENCE_PIECES
 from basketry.encoders.ngram.network import BLOCKS
 from basketry.encoders.ngram.sentence_pieces import SentencePieces
 from basketry.encoders.state import EncoderState
+from basketry.encoders.tokens import pieces_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -59,10 +60,12 @@ def trimmed(state: EncoderState, used: Iterable[int]) -> EncoderState:
     """A state with a tokenizer.json (WordPiece, WordLevel or Unigram) cut down to `used` and what any word needs."""
     tokeniser = json.loads(state.files[_TOKENISER])
     model = tokeniser["model"]
-    pieces = _pieces(model)
+    if model.get("merges"):
+        raise RequestError("a vocabulary with merges (BPE) cannot be trimmed", "leave the step vocab out")
+    pieces = pieces_of(tokeniser)
     special = {entry["content"] for entry in tokeniser.get("added_tokens", ())} | {model.get("unk_token")}
     prefix = model.get("continuing_subword_prefix") or ""
-    known = {*used, *_named(tokeniser.get("post_processor"))}
+    known = {*used, *_named(tokeniser.get("post_processor")), model.get("unk_id")}
     kept = [
         number
         for number, piece in sorted(pieces.items())
@@ -70,9 +73,9 @@ def trimmed(state: EncoderState, used: Iterable[int]) -> EncoderState:
     ]
     new = {old: place for place, old in enumerate(kept)}
     if isinstance(model["vocab"], dict):
-        model["vocab"] = {pieces[old]: place for old, place in new.items()}
+        model["vocab"] = {piece: new[old] for piece, old in model["vocab"].items() if old in new}
     else:
-        model["vocab"] = [model["vocab"][old] for old in kept]
+        model["vocab"] = [model["vocab"][old] for old in kept if old < len(model["vocab"])]
         model["unk_id"] = new.get(model.get("unk_id"))
     for entry in tokeniser.get("added_tokens", ()):
         entry["id"] = new[entry["id"]]
@@ -83,16 +86,6 @@ def trimmed(state: EncoderState, used: Iterable[int]) -> EncoderState:
     arrays = {name: np.ascontiguousarray(array[rows]) if name in _ROWS else array for name, array in state.arrays.items()}
     files = {**state.files, _TOKENISER: json.dumps(tokeniser, ensure_ascii=False).encode()}
     return replace(state, arrays=arrays, files=files)
-
-
-def _pieces(model: dict[str, Any]) -> dict[int, str]:
-    """Piece by number."""
-    vocabulary = model["vocab"]
-    if model.get("merges"):
-        raise RequestError("a vocabulary with merges (BPE) cannot be trimmed", "leave the step vocab out")
-    if isinstance(vocabulary, dict):
-        return {number: piece for piece, number in vocabulary.items()}
-    return {number: piece for number, (piece, _) in enumerate(vocabulary)}
 
 
 def _named(processor: Any) -> set[int]:

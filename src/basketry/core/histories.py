@@ -135,6 +135,10 @@ class Candidates:
     allowed: Bools | None = None
     repeats: bool = False
 
+    def select(self, rows: Int64s) -> Candidates:
+        """Those of some of the queries, in the order of `rows`."""
+        return self if self.allowed is None or self.allowed.ndim == 1 else Candidates(self.allowed[rows], self.repeats)
+
 
 @dataclass(frozen=True, eq=False)
 class Evidence:

@@ -6,5 +6,5 @@ import os
 
 
 def first_process() -> bool:
-    """Whether this process may print and write files: it is alone, or the one of rank 0."""
-    return os.environ.get("RANK", "0") == "0"
+    """Whether this process may print and write files: it is alone (RANK without WORLD_SIZE says nothing), or of rank 0."""
+    return os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("RANK", "0") == "0"

@@ -76,11 +76,16 @@ class BatchedEncoder:
         output = np.asarray(self._forward(ids, mask), dtype=np.float32)
         if output.ndim != 2 or len(output) != len(batch):
             raise EncoderError(f"the network gave shape {output.shape} for {len(batch)} texts", "export one vector a text")
-        norms = np.linalg.norm(output, axis=1, keepdims=True)
-        if not (np.isfinite(norms).all() and norms.all()):
-            raise EncoderError("the model gave a vector without direction", "check the export, and texts of unknown words only")
-        unit: Vectors = output / norms
-        return unit
+        return unit_rows(output)
+
+
+def unit_rows(output: Vectors) -> Vectors:
+    """Each row divided by its norm. Raises EncoderError for a row of norm 0, or one that is not finite."""
+    norms = np.linalg.norm(output, axis=1, keepdims=True)
+    if not (np.isfinite(norms).all() and norms.all()):
+        raise EncoderError("the model gave a vector without direction", "check the export, and texts of unknown words only")
+    unit: Vectors = output / norms
+    return unit
 
 
 def padded(batch: Sequence[Sequence[int]]) -> tuple[Ids, Ids]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
 
@@ -81,16 +82,17 @@ class CachedEncoder(Generic[D]):
         return hashlib.sha256(self.name.encode() + b"\0" + content).digest()
 
     def _admit(self, file: Path) -> None:
-        if file.name.startswith("."):
-            if time.time() - file.stat().st_mtime > _STALE:
-                file.unlink(missing_ok=True)
-            return
-        content = file.read_bytes()
-        if hashlib.sha256(content).hexdigest() != file.stem:
-            file.unlink(missing_ok=True)
-            return
-        for row, key in enumerate(load(content)["keys"]):
-            self._found[key.tobytes()] = (file, row)
+        with suppress(FileNotFoundError):  # another process renames what it had set aside, or deletes what is broken
+            if file.name.startswith("."):
+                if time.time() - file.stat().st_mtime > _STALE:
+                    file.unlink()
+                return
+            content = file.read_bytes()
+            keys = _keys(content) if hashlib.sha256(content).hexdigest() == file.stem else None
+            if keys is None:
+                file.unlink()
+                return
+            self._found.update((key.tobytes(), (file, row)) for row, key in enumerate(keys))
 
     def _keep(self, keys: list[bytes], vectors: Vectors) -> None:
         rows = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), -1)
@@ -112,6 +114,19 @@ class CachedEncoder(Generic[D]):
             except (OSError, SafetensorError) as error:
                 raise StorageError(f"the cache file {file} changed while in use: {error}", "run again") from error
         return out
+
+
+def _keys(content: bytes) -> npt.NDArray[np.uint8] | None:
+    """The keys of a chunk; None for what is no chunk."""
+    try:
+        chunk = load(content)
+    except SafetensorError:
+        return None
+    if set(chunk) != {"keys", "vectors"}:
+        return None
+    keys, vectors = chunk["keys"], chunk["vectors"]
+    fits = keys.dtype == np.uint8 and vectors.ndim == 2 and keys.shape == (len(vectors), 32)
+    return cast("npt.NDArray[np.uint8]", keys) if fits else None
 
 
 def _distinct(documents: Sequence[D]) -> tuple[Sequence[D], npt.NDArray[np.int64], int]:

@@ -110,13 +110,12 @@ def _sentence(folder: str) -> EncoderState:
 def _transformer(state: EncoderState, run: Run, runtime: str) -> Encoder:
     from basketry.encoders.batches import BatchedEncoder
     from basketry.encoders.transformer.runtimes import DEFAULT, RUNTIMES
-    from basketry.encoders.transformer.tokens import tokeniser
 
     chosen = DEFAULT if runtime == AUTO else runtime
     if chosen not in RUNTIMES:
         raise EncoderError(f"no runtime is called {runtime!r}", f"use auto, {', '.join(RUNTIMES)}")
     name = f"transformer@{state.digest[:16]}" + ("" if chosen == DEFAULT else f"/{chosen}")
-    return BatchedEncoder(name, tokeniser(state), RUNTIMES[chosen](state, run.threads), run.threads)
+    return BatchedEncoder(name, _transformer_tokeniser(state), RUNTIMES[chosen](state, run.threads), run.threads)
 
 
 def _transformer_network(state: EncoderState) -> nn.Module:
@@ -126,9 +125,9 @@ def _transformer_network(state: EncoderState) -> nn.Module:
 
 
 def _transformer_tokeniser(state: EncoderState) -> Tokenise:
-    from basketry.encoders.transformer.tokens import tokeniser
+    from basketry.encoders.tokens import tokeniser
 
-    return tokeniser(state)
+    return tokeniser(state, _LAST_ARRAY["transformer"], special=True)
 
 
 def _static(state: EncoderState, run: Run, runtime: str) -> Encoder:
@@ -146,9 +145,9 @@ def _static_network(state: EncoderState) -> nn.Module:
 
 
 def _static_tokeniser(state: EncoderState) -> Tokenise:
-    from basketry.encoders.static.encoder import tokeniser
+    from basketry.encoders.tokens import tokeniser
 
-    return tokeniser(state)
+    return tokeniser(state, _LAST_ARRAY["static"], special=False)
 
 
 def _ngram(state: EncoderState, run: Run, runtime: str) -> Encoder:

@@ -13,6 +13,7 @@ from basketry.core.errors import EncoderError
 from basketry.core.protocols import Run
 from basketry.encoders.batches import BatchedEncoder
 from basketry.encoders.onnx_session import open_session
+from basketry.encoders.pooling import FILE, pooling_modes
 from basketry.encoders.weights import folder_digest
 
 if TYPE_CHECKING:
@@ -36,9 +37,11 @@ def load_onnx(folder: Path, run: Run) -> BatchedEncoder:
     `1_Pooling/config.json` says so). It is then divided by its norm. Texts longer than `max_seq_length` tokens of
     `sentence_bert_config.json` (else the tokeniser's own truncation, else 512) are cut there.
 
-    Raises EncoderError if a file is missing or unreadable, or the model asks for other inputs.
+    Raises EncoderError if a file is missing or unreadable, the model asks for other inputs, or its tokens are pooled in
+    another way.
     """
     try:
+        import onnxruntime  # noqa: F401  named first where it is missing, before the folder is looked at
         from tokenizers import Tokenizer
     except ImportError as error:
         raise EncoderError(f"encoder onnx:{folder} needs package {error.name}", _EXTRA) from error
@@ -55,8 +58,7 @@ def load_onnx(folder: Path, run: Run) -> BatchedEncoder:
         raise EncoderError(f"the model in {folder} asks for {sorted(foreign)}", f"export it with inputs {sorted(_INPUTS)} only")
     tokeniser.no_padding()
     tokeniser.enable_truncation(_longest(folder, tokeniser))
-    pooling = _settings(folder / "1_Pooling" / "config.json")
-    forward = _forward(session, first_token=pooling.get("pooling_mode_cls_token") is True)
+    forward = _forward(session, pooling_modes(_settings(folder / FILE)) or {"mean"})
 
     def tokenise(texts: Sequence[str]) -> list[list[int]]:
         return [encoding.ids for encoding in tokeniser.encode_batch(list(texts))]
@@ -64,7 +66,7 @@ def load_onnx(folder: Path, run: Run) -> BatchedEncoder:
     return BatchedEncoder(f"onnx@{folder_digest(folder)[:16]}", tokenise, forward, run.threads)
 
 
-def _forward(session: InferenceSession, *, first_token: bool) -> Forward:
+def _forward(session: InferenceSession, modes: set[str]) -> Forward:
     kinds = {put.name: np.dtype("int32" if "int32" in put.type else "int64") for put in session.get_inputs()}
     outputs = [put.name for put in session.get_outputs()]
     wanted = _POOLED if _POOLED in outputs else outputs[0]
@@ -77,7 +79,9 @@ def _forward(session: InferenceSession, *, first_token: bool) -> Forward:
         except Exception as error:  # the runtime's classes derive from Exception alone
             raise EncoderError(f"the model failed on {len(ids)} texts: {error}", "export the model again") from error
         if output.ndim == 3:
-            output = output[:, 0] if first_token else _mean(output, mask)
+            if modes not in ({"mean"}, {"cls"}):
+                raise EncoderError(f"the model pools by {sorted(modes)}", "export it with its pooling, as sentence_embedding")
+            output = output[:, 0] if modes == {"cls"} else _mean(output, mask)
         return output
 
     return forward

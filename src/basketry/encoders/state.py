@@ -84,7 +84,7 @@ class EncoderState:
     @property
     def own_head(self) -> Arrays | None:
         """The head, if it was trained on the vectors of these weights: once they are changed it is for others."""
-        if self.head is None or np.asarray(self.head[_OF], dtype=np.uint8).tobytes().hex() != self.digest:
+        if self.head is None or np.asarray(self.head.get(_OF, ()), dtype=np.uint8).tobytes().hex() != self.digest:
             return None
         return {name: array for name, array in self.head.items() if name != _OF}
 
@@ -128,7 +128,7 @@ def read_state(folder: Path) -> EncoderState:
         return read if head is None else replace(read, head=load(head))
     except OSError as error:
         raise EncoderError(f"cannot read the model in {folder}: {error.strerror}: {error.filename}", _AGAIN) from error
-    except (ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
         raise EncoderError(f"the model in {folder} is damaged: {error!r}", _AGAIN) from error
 
 

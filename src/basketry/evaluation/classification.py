@@ -52,11 +52,17 @@ class Labelled:
     def measure(self, predicted: Integers, resamples: int = 500, seed: int = 0) -> Resampled:
         """`accuracy`, `macro_precision`, `macro_recall`, `macro_f1`, on all cases and on `resamples` draws of the clusters.
 
-        A resample without a case of some class leaves that class out of its macro figures, as the whole does.
+        Cases are resampled within their classes: the weights of each are scaled to its size, so that a class of few cases is
+        never lost from a macro figure (it would be the hard ones that are, and the interval would lie too high). A class
+        whose every cluster was drawn 0 times keeps the weights it has.
         """
         rows = []
+        support = np.bincount(self.truth, minlength=self.classes)
         for weight in case_weights(self.cluster, resamples, seed):
-            table = self._confusion(predicted, weight)
+            drawn = np.bincount(self.truth, weight, self.classes)
+            lost = (drawn == 0)[self.truth]
+            scale = np.divide(support, drawn, out=np.ones(self.classes), where=drawn > 0)
+            table = self._confusion(predicted, np.where(lost, 1.0, weight * scale[self.truth]))
             occurs = table.sum(axis=1) > 0
             macro = [float(each[occurs].mean()) if occurs.any() else np.nan for each in _scores(table)]
             rows.append([float(np.trace(table) / max(table.sum(), 1.0)), *macro])

@@ -1,9 +1,10 @@
-"""How well a ranking finds what is relevant: hit@k, recall@k, MRR@k, nDCG@k, each with a clustered bootstrap interval.
+"""How well a ranking finds what is relevant: hit, precision, recall, MRR, MAP and nDCG at k, with clustered intervals.
 
 Arrays in, numbers out; knows no model. Of one query with `r` relevant documents, of whose first k places `f` are relevant, the
 best of them at rank `b`:
 
     hit@k = 1 if f > 0 else 0        recall@k = f / min(k, r)        mrr@k = 1 / b, or 0 where f = 0
+    precision@k = f / k              map@k = sum over the f ranks i of (relevant ones among the first i) / i, over min(k, r)
     ndcg@k = sum over the f ranks i of 1 / log2(1 + i), divided by the same sum over ranks 1 to min(k, r)
 
 Dividing a recall by min(k, r) keeps 1 within reach of a query with more relevant documents than places; where every query has
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
     Integers = npt.NDArray[np.int64]
 
-METRICS: Final = ("hit", "recall", "mrr", "ndcg")
+METRICS: Final = ("hit", "precision", "recall", "mrr", "map", "ndcg")
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +41,10 @@ class Questions:
 
     relevant: csr_array
     cluster: Integers
+
+    def select(self, rows: Integers) -> Questions:
+        """Some of the questions, in the order of `rows`."""
+        return Questions(self.relevant[rows], self.cluster[rows])
 
     def found(self, ranked: Integers) -> npt.NDArray[np.bool_]:
         """Whether each ranked document is relevant, in the shape of `ranked`: [queries, k], -1 for no document."""
@@ -63,14 +68,17 @@ class Questions:
         wanted = np.diff(self.relevant.indptr).astype(np.int64)
         rank = np.arange(1, found.shape[1] + 1)
         gain = 1 / np.log2(1 + rank)
+        precision = found * found.cumsum(axis=1) / rank  # at the ranks of relevant documents, else 0
         best = np.where(found.any(axis=1), found.argmax(axis=1) + 1.0, np.inf)
         asked = np.where(wanted > 0, 1.0, np.nan)
         figures = {}
         for k in ks:
             most = np.clip(wanted, 1, k)
             figures[f"hit@{k}"] = asked * (best <= k)
+            figures[f"precision@{k}"] = asked * found[:, :k].sum(axis=1) / k
             figures[f"recall@{k}"] = asked * found[:, :k].sum(axis=1) / most
             figures[f"mrr@{k}"] = asked * np.where(best <= k, 1 / best, 0.0)
+            figures[f"map@{k}"] = asked * precision[:, :k].sum(axis=1) / most
             figures[f"ndcg@{k}"] = asked * (found[:, :k] @ gain[:k]) / np.cumsum(gain)[most - 1]
         return figures
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from basketry.core.errors import NotFound, RequestError
 from basketry.core.histories import Candidates, Queries, Rankings
-from basketry.recommendation.chain import chained, of_rows
+from basketry.recommendation.links import linked, of_rows
 from basketry.recommendation.filter_text import parsed
 from basketry.recommendation.filters import EVERYTHING, passing
 from basketry.recommendation.popularity import Popular
@@ -124,7 +124,7 @@ class Stage:
 
     def _at(self, depth: int, queries: Queries, k: int, candidates: Candidates, keys: Sequence[str]) -> tuple[Answer, Bools]:
         """The answer from a chain so deep, and of which queries there may be more to rank."""
-        chain = chained(self.links, queries, depth, candidates)
+        chain = linked(self.links, queries, depth, candidates)
         shaped = rerank(self.shelf, queries, chain.rankings, k, candidates, keys)
         there, rows = shaped.before >= 0, np.arange(len(queries))[:, None]
         scores = np.where(there, chain.scores[rows, shaped.before], 0.0)

@@ -111,7 +111,8 @@ class Facts:
                 continue
             near = [held[each] for each in difflib.get_close_matches(value.lower(), held, n=3)]
             known = near or sorted(held.values())[:5]
-            hint = f"did you mean {' or '.join(known)}?" if near else f"it has, for instance, {', '.join(known) or 'nothing'}"
+            hint = f"did you mean {' or '.join(known)}?" if near else f"there are, for instance, {', '.join(known)}"
+            hint = hint if known else f"no product has any {column}"
             raise NotFound(f"no product has {column} {value!r}", hint)
 
     def groups(self, column: str) -> tuple[Int32s, tuple[str, ...]]:

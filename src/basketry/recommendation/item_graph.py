@@ -7,18 +7,20 @@ so what each event added is exact and costs a look-up.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from basketry.core.histories import Evidence, Rankings
+from basketry.core.histories import Rankings
 from basketry.kernels.ranking import Rows, Seen, rank_sparse
+from basketry.recommendation.events import added
 from basketry.recommendation.recency import Recency
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-    from basketry.core.histories import Candidates, Queries
+    from basketry.core.histories import Candidates, Evidence, Floats, Int32s, Queries
     from basketry.core.protocols import Arrays, Vectors
 
 
@@ -36,7 +38,7 @@ class ItemGraph:
 
     def scores(self, queries: Queries) -> Vectors:
         """float32 [n, n_products], 0 where no event says anything. Memory: 4 bytes a query and product; ask in parts."""
-        dense: Vectors = (self._weighed(queries) @ self._matrix()).toarray()
+        dense: Vectors = (self._weighed(queries) @ self._matrix).toarray()
         return dense
 
     def rank(self, queries: Queries, k: int, candidates: Candidates) -> Rankings:
@@ -47,34 +49,25 @@ class ItemGraph:
 
     def explain(self, queries: Queries, rankings: Rankings) -> Evidence:
         """weight(e) * B[product of e, j] for each event e and ranked product j: exact."""
-        histories = queries.histories
-        k = rankings.products.shape[1]
-        lengths = histories.lengths
-        start = np.concatenate([[0], np.cumsum(lengths * k)[:-1]]).astype(np.int64) if len(lengths) else lengths
-        pairs = np.repeat(np.arange(len(histories)), lengths * k)
-        place = np.arange(len(pairs)) - start[pairs]
-        rank, event = np.divmod(place, np.maximum(lengths[pairs], 1))
-        event += histories.indptr[:-1][pairs]
-        other = rankings.products[pairs, rank]
-        there = other >= 0
-        added = np.zeros(len(pairs), dtype=np.float64)
-        added[there] = self.recency.weights(queries)[event[there]] * self._entries(
-            histories.products[event[there]], other[there]
-        )
-        return Evidence(start, added, np.zeros(rankings.products.shape, dtype=np.float64), exact=True)
+        return added(queries, rankings, self.recency.weights(queries), self._entries)
 
-    def _entries(self, of: np.ndarray, other: np.ndarray) -> np.ndarray:
-        """B[of, other], pair by pair."""
-        n = np.int64(self.n_products)
-        rows = np.repeat(np.arange(n), np.diff(self.rows.indptr))
-        keys = rows * n + self.rows.others
-        wanted = of.astype(np.int64) * n + other
-        place = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
-        if not len(keys):
-            return np.zeros(len(of), dtype=np.float64)
-        return np.where(keys[place] == wanted, self.rows.values[place], 0.0)
+    def _entries(self, of: Int32s, other: Int32s) -> Floats:
+        """B[of, other], pair by pair, by bisection of each row."""
+        low, end = self.rows.indptr[of], self.rows.indptr[of + 1]
+        high, last = end.copy(), max(len(self.rows.others) - 1, 0)
+        while (low < high).any():
+            middle = (low + high) // 2
+            before = (low < high) & (self.rows.others[np.minimum(middle, last)] < other)
+            low, high = np.where(before, middle + 1, low), np.where(before, high, np.minimum(middle, high))
+        found = np.zeros(len(of), dtype=np.float64)
+        there = low < end
+        there[there] = self.rows.others[low[there]] == other[there]
+        found[there] = self.rows.values[low[there]]
+        return found
 
+    @cached_property
     def _matrix(self) -> csr_array:
+        """B for scipy, made once: it wants both index arrays of one type, so some 16 bytes an entry are copied."""
         from scipy.sparse import csr_array
 
         return csr_array((self.rows.values, self.rows.others, self.rows.indptr), shape=(self.n_products, self.n_products))

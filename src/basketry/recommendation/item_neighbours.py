@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from basketry.core.errors import RequestError
+from basketry.core.space import one_of, within
 from basketry.kernels.pairs import count_pairs
 from basketry.recommendation.item_graph import ItemGraph, rows_of
 from basketry.recommendation.recency import Recency
-from basketry.recommendation.visits import visits_of
+from basketry.recommendation.visits import customers_of, visits_of
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_array
-
     from basketry.core.histories import Histories
     from basketry.core.protocols import Run
 
@@ -30,9 +29,9 @@ class ItemNeighbours:
     cosine. Source: Sarwar et al., Item-based collaborative filtering (2001). The cost is an increment a co-occurrence.
     """
 
-    neighbours: int = 200
-    shrink: float = 0.0
-    unit: str = "customer"
+    neighbours: int = within(200, 10, 2_000, "entries of a row", log=True)
+    shrink: float = within(0.0, 0.0, 50.0, "added to the divisor, against rare products")
+    unit: str = one_of("customer", UNITS, "what two products must share")
     recency: Recency = field(default_factory=lambda: Recency(decay=0.8))
 
     def fit(self, histories: Histories, run: Run) -> ItemGraph:
@@ -41,7 +40,7 @@ class ItemNeighbours:
 
         if self.neighbours < 1 or self.shrink < 0 or self.unit not in UNITS:
             raise RequestError(f"{self} cannot be fitted", f"neighbours start at 1, shrink at 0, unit is one of {UNITS}")
-        held = _held(histories, self.unit)
+        held = visits_of(histories).held if self.unit == "visit" else customers_of(histories)
         n = histories.n_products
         count = np.bincount(held.indices, minlength=n).astype(np.float64)
         pairs = count_pairs(held.indptr.astype(np.int64), held.indices.astype(np.int32), n, threads=run.threads)
@@ -51,17 +50,3 @@ class ItemNeighbours:
             shape=(n, n),
         )
         return ItemGraph(rows_of(both, self.neighbours), self.recency)
-
-
-def _held(histories: Histories, unit: str) -> csr_array:
-    """Distinct products of each customer, or of each visit."""
-    from scipy.sparse import csr_array
-
-    if unit == "visit":
-        return visits_of(histories).held
-    held = csr_array(
-        (np.ones(len(histories.products), dtype=np.int8), histories.products, histories.indptr),
-        shape=(len(histories), histories.n_products),
-    )
-    held.sum_duplicates()
-    return held

@@ -9,6 +9,7 @@ import numpy as np
 
 from basketry.core.errors import RequestError
 from basketry.core.histories import Evidence, Rankings
+from basketry.core.space import one_of
 from basketry.kernels.ranking import Seen, rank_dense
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 class Popularity:
     """score(q, j) = visits with j, over all time or over the `window_days` before the last known day; alike for all queries."""
 
-    window_days: int = 0
+    window_days: int = one_of(0, (0, 7, 14, 28, 91, 182, 365), "days that count, 0 for all")
 
     def fit(self, histories: Histories, run: Run) -> Popular:
         """Count. A window of 0 days is all time. Raises RequestError for a negative one."""
@@ -51,11 +52,20 @@ class Popular:
         return np.repeat(self.counts[None], len(queries), axis=0)
 
     def rank(self, queries: Queries, k: int, candidates: Candidates) -> Rankings:
-        """The k most bought candidates; none that was never bought."""
-        histories = queries.histories
-        seen = Seen(histories.indptr, histories.products, self.n_products, candidates.allowed, candidates.repeats)
-        sold = np.where(self.counts > 0, self.counts, -np.inf).astype(np.float32)
-        return Rankings(*rank_dense(np.repeat(sold[None], len(queries), axis=0), seen, k))
+        """The k most bought candidates; none that was never bought. Looks at as many as the longest history may bar."""
+        histories, allowed = queries.histories, candidates.allowed
+        may = self.counts > 0 if allowed is None or allowed.ndim == 2 else (self.counts > 0) & allowed
+        best = np.argsort(np.where(may, -self.counts, np.inf), kind="stable")[: int(np.count_nonzero(may))].astype(np.int32)
+        if allowed is None or allowed.ndim == 1:
+            best = best[: k + (0 if candidates.repeats else int(histories.lengths.max(initial=0)))]
+        place = np.full(self.n_products, -1, dtype=np.int32)
+        place[best] = np.arange(len(best))
+        known = histories.where(place[histories.products] >= 0)
+        own = None if allowed is None or allowed.ndim == 1 else np.ascontiguousarray(allowed[:, best])
+        seen = Seen(known.indptr, place[known.products], len(best), own, candidates.repeats)
+        scores = np.repeat(self.counts[best][None], len(queries), axis=0)
+        found, score = rank_dense(scores, seen, k)
+        return Rankings(np.where(found >= 0, best[found], -1) if len(best) else found, score)
 
     def explain(self, queries: Queries, rankings: Rankings) -> Evidence:
         """Nothing of the history counts: the whole score is `rest`."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from basketry.core.errors import RequestError
+from basketry.core.space import within
 
 if TYPE_CHECKING:
     from basketry.core.histories import Floats, Queries
@@ -21,9 +22,9 @@ class Recency:
     A product bought in several visits weighs the sum of its events. The defaults weigh all events alike.
     """
 
-    decay: float = 1.0
-    half_life_days: float = float("inf")
-    window: int = 1_000_000
+    decay: float = within(1.0, 0.3, 1.0, "what is left of a weight a visit later")
+    half_life_days: float = within(float("inf"), 1.0, 1_000.0, "days in which a weight halves", log=True)
+    window: int = within(1_000_000, 1, 200, "visits that count", log=True)
 
     def __post_init__(self) -> None:
         if not (0 < self.decay <= 1 and self.half_life_days > 0 and self.window >= 1):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from basketry.core.errors import RequestError
+from basketry.core.space import within
 from basketry.recommendation.item_graph import ItemGraph, rows_of
 from basketry.recommendation.recency import Recency
 from basketry.recommendation.visits import visits_of
@@ -29,10 +30,10 @@ class Transitions:
     that of one sparse product of the visits with what followed them.
     """
 
-    window: int = 10
-    damping: float = 0.75
-    hop: float = 0.3
-    neighbours: int = 1_000
+    window: int = within(10, 1, 20, "visits on that still follow")
+    damping: float = within(0.75, 0.0, 1.0, "power of the row total that divides")
+    hop: float = within(0.3, 0.0, 1.0, "weight of the second step")
+    neighbours: int = within(1_000, 50, 5_000, "entries of a row", log=True)
     repeats: bool = False
     recency: Recency = field(default_factory=lambda: Recency(decay=0.5))
 

@@ -1,4 +1,4 @@
-"""Histories as a sparse matrix of visits by products."""
+"""Histories as sparse 0/1 matrices: visits by products, and customers by products."""
 
 from __future__ import annotations
 
@@ -47,3 +47,15 @@ def visits_of(histories: Histories) -> Visits:
     customer = np.empty(n, dtype=np.int64)
     customer[visit] = rows
     return Visits(held, customer)
+
+
+def customers_of(histories: Histories) -> csr_array:
+    """float32 0/1 [customers, n_products]: each customer's distinct products, columns ascending."""
+    from scipy.sparse import csr_array
+
+    shape = (len(histories), histories.n_products)
+    ones = np.ones(len(histories.products), dtype=np.float32)
+    held = csr_array((ones, histories.products, histories.indptr), shape=shape, copy=True)
+    held.sum_duplicates()  # sorts in place: hence the copy
+    held.data[:] = 1
+    return held

@@ -25,6 +25,7 @@ from torch.nn import functional
 from basketry.core.errors import RequestError
 from basketry.encoders.models import encoder_of, network_of, tokeniser_of
 from basketry.encoders.transformer.torch_network import TransformerNetwork
+from basketry.training.devices import beside
 from basketry.training.examples import Texts
 from basketry.training.loop import TrainedHistory, train
 
@@ -159,7 +160,8 @@ def distil(
     network = network_of(student) if module is None else module
     tokens = tokeniser_of(student)(texts)
     with torch.no_grad():
-        dim = network(*_pair(tokens[:1])).shape[1]
+        first = beside(network, Texts(tokens[:1]).batch(np.arange(1)))
+        dim = network(first["ids"], first["mask"]).shape[1]
     aim = aims(teachers, texts, dim, run)
     drawn = np.random.default_rng(run.seed).permutation(len(texts))
     held = drawn[: min(len(texts) // _HELD_OUT, _MOST_HELD_OUT)]
@@ -170,14 +172,9 @@ def distil(
     def validate(trained: nn.Module) -> float:
         cosines = []
         for start in range(0, len(judged), plan.batch_size):
-            batch = judged.batch(np.arange(start, min(start + plan.batch_size, len(judged))))
+            batch = beside(trained, judged.batch(np.arange(start, min(start + plan.batch_size, len(judged)))))
             cosines.append((trained(batch["ids"], batch["mask"]) * batch["aim"]).sum(-1))
         return float(torch.cat(cosines).mean())
 
     history = train(network, Distillation(weights, inner), examples, plan, run, validate=validate, folder=folder)
     return network, history
-
-
-def _pair(tokens: list[list[int]]) -> tuple[Tensor, Tensor]:
-    batch = Texts(tokens).batch(np.arange(len(tokens)))
-    return batch["ids"], batch["mask"]

@@ -168,7 +168,7 @@ class Contrastive:
     def _vectors(self, module: nn.Module, batch: dict[str, Tensor], kind: str) -> Tensor:
         ids, mask = batch[f"{kind}ids"], batch[f"{kind}mask"].bool()
         if self.token_dropout and module.training:
-            mask = _thinned(mask, self.token_dropout)
+            mask = thinned(mask, self.token_dropout)
         pieces = _pieces(ids, self.chunk) if self.chunk and torch.is_grad_enabled() else 1
         if pieces == 1:
             vectors: Tensor = module(ids, mask)
@@ -224,7 +224,10 @@ def _shut(own: tuple[Tensor, Tensor], keys: Tensor, rows: Tensor) -> Tensor:
 
 
 def _known_too(shut: Tensor | None, known: Tensor, shape: tuple[int, int], rows: Tensor) -> Tensor:
-    """`shut` and, among this process's own pairs, what is `known` [n, n]; an anchor's partner in the batch stays open."""
+    """`shut` and, among this process's own pairs, what is `known` [n, n]; an anchor's partner in the batch stays open.
+
+    Known partners that stand on another process are taken for negatives: to tell them would take every process's table.
+    """
     whole = torch.zeros(shape, dtype=torch.bool, device=rows.device) if shut is None else shut.clone()
     own = known.to(rows.device) & ~torch.eye(len(known), dtype=torch.bool, device=rows.device)
     whole[:, rows] |= own
@@ -246,7 +249,7 @@ def _joint(batch: dict[str, Tensor], kinds: list[str], name: str, sizes: tuple[i
     return torch.cat(parts)
 
 
-def _thinned(mask: Tensor, share: float) -> Tensor:
+def thinned(mask: Tensor, share: float) -> Tensor:
     """`mask` with that share of its true places made false, never the last one of a row."""
     drawn = torch.rand(mask.shape, device=mask.device).masked_fill(~mask, -1.0)
     kept = drawn >= share

@@ -12,6 +12,7 @@ import torch
 
 from basketry.core.errors import EncoderError, RequestError
 from basketry.encoders.models import network_of, tokeniser_of
+from basketry.training.devices import beside
 from basketry.training.examples import Texts
 from basketry.training.loop import TrainedHistory, train
 from basketry.training.masked import PERPLEXITY, Guessed, MaskedLanguage, guessed, guessed_by_frequency, tokens_of
@@ -81,7 +82,7 @@ def pretrain(
             with torch.random.fork_rng():
                 torch.manual_seed(run.seed)  # the same places each time
                 parts = [Texts(chosen_by).batch(rows) for rows in np.array_split(np.arange(tenth), -(-tenth // 64))]
-                return -float(np.mean([float(objective(module, part)) for part in parts]))
+                return -float(np.mean([float(objective(module, beside(module, part))) for part in parts]))
 
         inner = None if folder is None else folder / name
         teller = tracker if name == "whole" else None

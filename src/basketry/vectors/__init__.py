@@ -1,7 +1,6 @@
 """Vectors: which of them lie nearest, exactly or nearly, and how to hold them in fewer bytes. Only here is faiss imported."""
 
 from basketry.vectors.exact import nearest
-from basketry.vectors.files import read_index, write_index
 from basketry.vectors.index import Allowed, Nearest, VectorIndex
 from basketry.vectors.indexing import VectorIndexing
 from basketry.vectors.quantisation import CompressedVectors, ProductQuantisation, Reconstruction, ScalarQuantisation
@@ -18,6 +17,4 @@ __all__ = [
     "VectorIndex",
     "VectorIndexing",
     "nearest",
-    "read_index",
-    "write_index",
 ]

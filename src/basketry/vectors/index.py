@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 import numpy as np
 
-from basketry.core.errors import RequestError
+from basketry.core.errors import ReleaseDamaged, RequestError
 from basketry.vectors.exact import MISSING, nearest_allowed, sort_keys, unpack
 from basketry.vectors.recall import Recall, shares_found
 from basketry.vectors.unit import checked_unit
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
     Ids = npt.NDArray[np.int64]
 
+FORMAT: Final = 1  # of `state`
 FEW: Final = 20_000  # allowed vectors up to which a filtered search compares them all
+_AGAIN: Final = "Build the release again."
 _BLOCK: Final = 4096  # queries at a time: their candidates are some hundred each
 _DEEPER: Final = 1 / 4  # breadth grows with k to this power beyond the k it was tuned for, as measured
 
@@ -45,6 +47,7 @@ class Allowed:
     base: Mask
     fresh: Mask
     structure: Structure | None
+    of: tuple[Ids, Mask, Ids]  # the ids, deletions and added ids of its index: the arrays themselves
 
     @cached_property
     def base_count(self) -> int:
@@ -117,7 +120,7 @@ class VectorIndex:
             raise RequestError(f"k is {k}", "ask for at least one neighbour")
         queries = checked_unit(queries, self.dim)
         live = self._live if allowed is None else allowed
-        if (len(live.base), len(live.fresh)) != (len(self.ids), len(self.fresh_ids)):
+        if any(one is not other for one, other in zip(live.of, self._identity, strict=True)):
             raise RequestError("a filter made for another index", "make it with only() of the index that is searched")
         rows, cosine = self._base(queries, k, None if live.base_count == len(self.ids) else live, threads)
         ids = self.ids[rows]
@@ -131,9 +134,9 @@ class VectorIndex:
 
     def only(self, ids: npt.ArrayLike) -> Allowed:
         """The vectors of `ids` (int64 [m]; those it does not hold are passed over), to search among as often as wanted."""
-        wanted = np.asarray(ids, dtype=np.int64).ravel()
+        wanted = _whole(ids).ravel()
         base, fresh = (_marked(held, wanted) for held in (self.ids, self.fresh_ids))
-        return Allowed(base & self._live.base, fresh, self.structure)
+        return Allowed(base & self._live.base, fresh, self.structure, self._identity)
 
     def with_added(self, ids: npt.ArrayLike, vectors: Vectors) -> Self:
         """An index that finds these too (int64 [m], unit float32 [m, dim]). Costs a copy of all additions so far.
@@ -152,7 +155,7 @@ class VectorIndex:
 
     def without(self, ids: npt.ArrayLike) -> Self:
         """An index that no longer finds these. Raises RequestError if it does not hold one of them."""
-        unwanted = np.unique(np.asarray(ids, dtype=np.int64))
+        unwanted = np.unique(_whole(ids))
         missing = unwanted[~_marked(unwanted, self.held)]
         if len(missing):
             raise RequestError(f"id {missing[0]} is not in the index", "see index.held")
@@ -185,6 +188,7 @@ class VectorIndex:
             "tuning": dataclasses.asdict(self.tuning),
             "recall": dataclasses.asdict(self.recall),
             "way": self.way(),
+            "format": FORMAT,
         }
         structure = self.structure.to_bytes() if self.structure else np.empty(0, dtype=np.uint8)
         return {
@@ -201,37 +205,43 @@ class VectorIndex:
     def from_state(cls, state: Arrays) -> Self:
         """The index back from its arrays, which may be mapped from a file and are not copied.
 
-        Prove the file's checksum first, as `read_index` and `Release.path` do: faiss believes the bytes of `structure`. Raises
-        RequestError if structure and vectors do not belong together.
+        Prove the file's checksum first, as `Release.path` does: faiss believes the bytes of `structure`. Raises ReleaseDamaged
+        for arrays that are no index of this format, or that do not belong together.
         """
         from basketry.vectors.indexing import VectorIndexing
 
-        words = json.loads(np.asarray(state["words"], dtype=np.uint8).tobytes())
-        arrays: dict[str, Any] = {name: np.asarray(state[name]) for name in ("vectors", "ids", "gone", "fresh", "fresh_ids")}
-        structure = None
-        if words["way"] != "exact":
-            from basketry.vectors.structure import from_bytes
+        try:
+            words = json.loads(np.asarray(state["words"], dtype=np.uint8).tobytes())
+            if words["format"] != FORMAT:
+                raise ReleaseDamaged(f"a vector index of format {words['format']}, not {FORMAT}", _AGAIN)
+            arrays: dict[str, Any] = {
+                name: np.asarray(state[name]) for name in ("vectors", "ids", "gone", "fresh", "fresh_ids")
+            }
+            structure = None
+            if words["way"] != "exact":
+                from basketry.vectors.structure import from_bytes
 
-            source = np.asarray(state["structure"], dtype=np.uint8)
-            structure = from_bytes(words["way"], source)
-        if len(arrays["ids"]) != len(arrays["vectors"]) or (structure and structure.rows != len(arrays["vectors"])):
-            raise RequestError(
-                f"{len(arrays['vectors'])} vectors under {len(arrays['ids'])} ids with a structure of "
-                f"{structure.rows if structure else 0}",
-                "read vectors and index of one release",
+                structure = from_bytes(words["way"], np.asarray(state["structure"], dtype=np.uint8))
+            found = cls(
+                indexing=VectorIndexing(**words["indexing"]),
+                structure=structure,
+                tuning=Tuning(**words["tuning"]),
+                recall=Recall(**words["recall"]),
+                **arrays,
             )
-        return cls(
-            indexing=VectorIndexing(**words["indexing"]),
-            structure=structure,
-            tuning=Tuning(**words["tuning"]),
-            recall=Recall(**words["recall"]),
-            **arrays,
-        )
+        except (KeyError, TypeError, ValueError, RequestError, RuntimeError) as error:  # RuntimeError: faiss
+            raise ReleaseDamaged(f"this is no vector index: {error!r}", _AGAIN) from error
+        _check_fit(found)
+        return found
 
     @cached_property
     def _live(self) -> Allowed:
         base = ~self.gone if len(self.gone) else np.ones(len(self.ids), dtype=np.bool_)
-        return Allowed(base, np.ones(len(self.fresh_ids), dtype=np.bool_), self.structure)
+        return Allowed(base, np.ones(len(self.fresh_ids), dtype=np.bool_), self.structure, self._identity)
+
+    @property
+    def _identity(self) -> tuple[Ids, Mask, Ids]:
+        return self.ids, self.gone, self.fresh_ids
 
     def _base(self, queries: Vectors, k: int, allowed: Allowed | None, threads: int) -> tuple[Rows, Vectors]:
         """Rows and cosines of the base."""
@@ -268,6 +278,25 @@ class VectorIndex:
         return keys, wanted
 
 
+def _check_fit(index: VectorIndex) -> None:
+    """Raise ReleaseDamaged unless the arrays are of their types and belong together."""
+    vectors, n = index.vectors, len(index.ids)
+    kinds: list[tuple[npt.NDArray[Any], str, int]] = [
+        (vectors, "float32", 2),
+        (index.fresh, "float32", 2),
+        (index.ids, "int64", 1),
+        (index.fresh_ids, "int64", 1),
+        (index.gone, "bool", 1),
+    ]
+    right = all(array.dtype == kind and array.ndim == axes for array, kind, axes in kinds)
+    right = right and len(vectors) == n and len(index.fresh) == len(index.fresh_ids) and len(index.gone) in (0, n)
+    right = right and (not len(index.fresh) or index.fresh.shape[1] == vectors.shape[1])
+    right = right and all(bool((np.diff(ids) > 0).all()) for ids in (index.ids, index.fresh_ids))
+    if not right or (index.structure is not None and index.structure.rows != n):
+        rows = index.structure.rows if index.structure else 0
+        raise ReleaseDamaged(f"{len(vectors)} vectors under {n} ids with a structure of {rows} do not fit together", _AGAIN)
+
+
 def _marked(ids: Ids, among: Ids) -> Mask:
     """Which of `ids` (increasing) are `among` the others."""
     marked: Mask = np.zeros(len(ids), dtype=np.bool_)
@@ -275,6 +304,14 @@ def _marked(ids: Ids, among: Ids) -> Mask:
         place = np.minimum(np.searchsorted(ids, among), len(ids) - 1)
         marked[place[ids[place] == among]] = True
     return marked
+
+
+def _whole(ids: npt.ArrayLike) -> Ids:
+    """`ids` as int64; RequestError for what are no whole numbers: a mask, or shares, would be taken for ids."""
+    given = np.asarray(ids)
+    if given.size and not np.issubdtype(given.dtype, np.integer):
+        raise RequestError(f"ids of type {given.dtype}", "give whole numbers: np.flatnonzero(mask) of a mask")
+    return given.astype(np.int64)
 
 
 def checked_ids(ids: npt.ArrayLike, n: int) -> Ids:

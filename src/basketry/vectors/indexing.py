@@ -34,17 +34,17 @@ _DEEPEST: Final = 16
 class VectorIndexing:
     """Fit gives a VectorIndex: exact to `exact_up_to` vectors, beyond with cells of short codes (`ivf`), unless `way` says.
 
-    `hnsw`: a graph over int8 copies: dim + 8 `links` bytes a vector, cheap for one query at a time, three to four times the
-    time to build. `ivf`: `cells` of product codes (0: about 4 sqrt(n)), dim / 8 bytes a vector, cheapest for many queries at
-    once. Both compare their candidates with the vectors themselves, which therefore stay at hand (mapped from a file: read
-    where touched).
+    `hnsw`: a graph over int8 copies: dim + 8 `links` + 24 bytes a vector, cheap for one query at a time, two to three times the
+    time to build. `ivf`: `cells` of product codes (0: about 4 sqrt(n)), dim / 8 bytes a vector and some 13 to 40 for its place,
+    cheapest for many queries at once. Both compare their candidates with the vectors themselves, which therefore stay at hand
+    (mapped from a file: read where touched).
 
     The breadth of the search is raised until `recall` of the `k` nearest is met, at the lower end of its 95% interval on
     `sample` vectors (at most a twentieth) that the structure does not know yet; reported is the recall on as many others. For
     queries of another kind (a search text among titles) `VectorIndex.measured` says how many they miss. Below 20 vectors, an
     approximate search looks at everything, and its recall is given as 1.
 
-    100,000 x 384: 6 to 10 s of CPU by `ivf`, 20 by `hnsw`. The same seed gives the same index on the same machine.
+    100,000 x 384: 6 s of CPU by `ivf`, 14 by `hnsw`. The same seed gives the same index on the same machine.
     """
 
     way: Way = "auto"

@@ -105,6 +105,28 @@ def test_the_cold_are_learned_nothing_from(baskets):
     assert MEASURE == "recall@10"
 
 
+def test_the_future_is_learned_nothing_from(baskets):
+    """Whatever is bought after the cut (here: nothing but the last basket), what is learned is the same."""
+    texts = {"text": cold_worlds.rotated_texts()}
+    trial = FUSION._trial(baskets, texts, RUN)
+    cut = int(baskets.days.max()) + 1 - FUSION.horizon_days
+    sold = np.bincount(baskets.select(baskets.days < cut).items, minlength=baskets.n_products) > 0
+    assert set(trial.choose.warm) <= set(np.flatnonzero(sold))
+    late = baskets.days >= cut
+    turned = BasketMatrix(
+        baskets.indptr,
+        np.where(np.repeat(late, baskets.sizes), (baskets.items + 7) % baskets.n_products, baskets.items),
+        baskets.customers,
+        baskets.days,
+        baskets.n_products,
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_FEWEST", 0)
+        other = FUSION._trial(turned, texts, RUN)
+    assert np.array_equal(trial.modalities["behaviour"].vectors, other.modalities["behaviour"].vectors)
+    assert (trial.edges != other.edges).nnz == 0
+
+
 def test_refusals(baskets):
     texts = cold_worlds.useless_texts()
     with pytest.raises(RequestError, match="give text"):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from basketry.associations.semantic import Similar, SimilarPairs
 from basketry.core.errors import RequestError
 from basketry.core.protocols import Run
+from basketry.vectors import VectorIndexing
 
 RUN = Run()
 
@@ -183,3 +184,18 @@ def test_it_comes_back_from_its_arrays() -> None:
 def test_what_makes_no_sense_is_refused(estimate: object, reason: str) -> None:
     with pytest.raises(RequestError, match=reason):
         estimate()  # type: ignore[operator]
+
+
+def test_an_index_of_other_vectors_is_refused() -> None:
+    vectors = _unit(60, 16, seed=3)
+    index = VectorIndexing().fit(vectors, RUN)
+    others = (
+        VectorIndexing().fit(vectors, RUN, ids=np.arange(60) + 1),
+        index.without([3]),
+        VectorIndexing().fit(_unit(60, 8, seed=3), RUN),
+    )
+    estimator, products = Similar(k=2, approximate_above=10), np.arange(60, dtype=np.int32)
+    assert len(estimator.fit(vectors, products, RUN, index=index).a) == 120
+    for other in others:
+        with pytest.raises(RequestError, match="give the index of these vectors"):
+            estimator.fit(vectors, products, RUN, index=other)

@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from basketry.associations.wording import figures, parse, sentence, verdict_figures, verdict_sentence, with_sentences
-from basketry.associations.wording.grammar import Clause, Grammar, quoted
 from basketry.core.errors import RequestError
+from basketry.core.grammar import Clause, Grammar, quoted
 from basketry.core.tables import KINDS, VERDICTS, Associations
 
 LANGUAGES = ("en", "zh")
@@ -228,7 +228,7 @@ def test_a_title_that_is_a_sentence_changes_nothing():
 
 
 def test_an_ambiguous_grammar_cannot_misread():
-    grammar = Grammar(((Clause("{A} {baskets}"),), (Clause("{B}{customers}"),)), grouped=True)
+    grammar = Grammar(((Clause("{A} {baskets}"),), (Clause("{B}{customers}"),)), language="en")
     assert grammar.hear("“a” 1“b”02") is None
 
 

@@ -10,21 +10,25 @@ from pathlib import Path
 import pytest
 
 
-def run(arguments: list[str], rank: str | None, monkeypatch: pytest.MonkeyPatch) -> int:
+def run(arguments: list[str], rank: str | None, monkeypatch: pytest.MonkeyPatch, world: str | None = "2") -> int:
     monkeypatch.setattr(sys, "argv", ["basketry", *arguments])
-    monkeypatch.delenv("RANK", raising=False)
-    if rank is not None:
-        monkeypatch.setenv("RANK", rank)
+    for name, value in (("RANK", rank), ("WORLD_SIZE", world)):
+        monkeypatch.delenv(name, raising=False)
+        if value is not None:
+            monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit) as left:
         runpy.run_module("basketry", run_name="__main__")
     return int(left.value.code or 0)
 
 
-@pytest.mark.parametrize(("rank", "speaks"), [(None, True), ("0", True), ("1", False)])
+@pytest.mark.parametrize(
+    ("rank", "world", "speaks"),
+    [(None, None, True), ("0", "2", True), ("1", "2", False), ("1", None, True), ("1", "1", True), (None, "2", True)],
+)
 def test_the_first_process_alone_prints(
-    rank: str | None, speaks: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    rank: str | None, world: str | None, speaks: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["doctor"], rank, monkeypatch) == 0
+    assert run(["doctor"], rank, monkeypatch, world) == 0
     assert bool(capsys.readouterr().out) == speaks
 
 

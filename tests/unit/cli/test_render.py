@@ -3,6 +3,7 @@ import dataclasses
 import datetime as dt
 import io
 import json
+import math
 from decimal import Decimal
 
 import polars as pl
@@ -50,6 +51,13 @@ def test_csv_runs_no_formula_and_keeps_numbers(capsys):
     assert [row["title"] for row in rows] == ["'=1+1", "'+x", "'-x", "'@x", "'\tx", "'\rx", "bread"]
     assert rows[5]["units"] == "-6"
     assert rows[0]["words"] == "a; b"
+
+
+def test_json_writes_no_number_that_json_has_not(capsys):
+    render(dataclasses.replace(RESULT, rows=pl.DataFrame({"ratio": [1.5, math.inf, -math.inf, math.nan]})), "json")
+    text = capsys.readouterr().out
+    assert "Infinity" not in text and "NaN" not in text
+    assert [row["ratio"] for row in json.loads(text)["rows"]] == [1.5, None, None, None]
 
 
 def test_json_holds_everything(capsys):

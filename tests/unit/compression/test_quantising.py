@@ -133,3 +133,11 @@ def test_int4_of_odd_widths_falls_back_to_int8():
     made = Int4(block=32).apply(state, Materials((), (state,), Run()))
     assert made.arrays["layers.0.feed.inner.packed"].dtype == np.uint8
     assert made.arrays["layers.0.feed.outer.weight"].dtype == np.int8
+
+
+def test_half_floats_leave_the_scales_of_blocks_as_they_are():
+    state = transformer_worlds.transformer()
+    materials = Materials(DOCUMENTS, (state,), Run())
+    made = Float16().apply(Int4(block=16).apply(state, materials), materials)
+    scales = [array for name, array in made.arrays.items() if name.endswith(".scale")]
+    assert any(array.ndim == 2 for array in scales) and {array.dtype for array in scales} == {np.dtype(np.float32)}

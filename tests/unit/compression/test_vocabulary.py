@@ -1,18 +1,23 @@
 """Fewer tokens: texts made of kept ones are as before, and other texts can still be read."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import transformer_worlds
 from basketry.compression.step import Materials
 from basketry.compression.token_vectors import Static
-from basketry.compression.vocabulary import Vocab
+from basketry.compression.vocabulary import Vocab, trimmed
 from basketry.core.errors import RequestError
 from basketry.core.protocols import Run
 from basketry.encoders.models import encoder_of, load_state, tokeniser_of
+from basketry.encoders.state import EncoderState
 from basketry.testing.encoders import DOCUMENTS, check_encoder
 
 pytest.importorskip("tokenizers", reason="needs the extra onnx")
+from tokenizers import Tokenizer, models
+
 SHOP = ("whole milk 1 l", "bread", "dog food 15 kg")
 
 
@@ -58,14 +63,40 @@ def test_static_vectors_are_trimmed_with_their_tokeniser():
     assert np.abs(before.encode(SHOP) - after.encode(SHOP)).max() < 1e-6
 
 
+def test_a_token_added_behind_the_vocabulary_is_kept_and_fitted():
+    pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+    state = transformer_worlds.transformer()
+    words = Tokenizer.from_buffer(state.files["tokenizer.json"])
+    words.add_special_tokens(["<price>"])
+    table = state.arrays["embeddings.word"]
+    arrays = {**state.arrays, "embeddings.word": np.concatenate([table, table[-1:]])}
+    state = replace(state, arrays=arrays, files={"tokenizer.json": words.to_str().encode()})
+    texts = [*SHOP, "bread <price>"]
+    materials = Materials(texts, (state,), Run(threads=1))
+    made = Vocab(frequent=0).apply(state, materials)
+    before, after = encoder_of(state, Run(threads=1)), encoder_of(made, Run(threads=1))
+    assert np.abs(before.encode(texts) - after.encode(texts)).max() < 1e-6
+    static = Static().apply(made, materials)
+    assert len(static.arrays["vectors"]) == len(made.arrays["embeddings.word"]) < len(table)
+    check_encoder(encoder_of(static, Run()))
+
+
+def test_the_unknown_piece_of_a_unigram_model_is_kept():
+    pieces = [("milk", -1.0), ("bread", -2.0), ("unknown", -9.0)]
+    words = Tokenizer(models.Unigram(pieces, unk_id=2, byte_fallback=False))
+    state = EncoderState("static", {"vectors": np.eye(3)}, {"max_tokens": 8}, {"tokenizer.json": words.to_str().encode()})
+    assert tokeniser_of(trimmed(state, {0}))(["milk", "wine"]) == [[0], [1]]
+
+
 def test_merges_are_refused():
     state = transformer_worlds.transformer()
     import json
-    from dataclasses import replace
 
     tokeniser = json.loads(state.files["tokenizer.json"])
     tokeniser["model"] = {"type": "BPE", "vocab": tokeniser["model"]["vocab"], "merges": [["a", "b"]], "unk_token": "[UNK]"}
     tokeniser["model"]["vocab"]["ab"] = len(tokeniser["model"]["vocab"])
-    merged = replace(state, files={"tokenizer.json": json.dumps(tokeniser).encode()})
+    table = state.arrays["embeddings.word"]
+    arrays = {**state.arrays, "embeddings.word": np.concatenate([table, table[-1:]])}
+    merged = replace(state, arrays=arrays, files={"tokenizer.json": json.dumps(tokeniser).encode()})
     with pytest.raises(RequestError, match="merges"):
         Vocab(frequent=0).apply(merged, Materials(SHOP, (state,), Run()))

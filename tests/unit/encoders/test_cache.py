@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from basketry.core.errors import EncoderError, StorageError
 from basketry.core.telemetry import Span, attached
@@ -188,3 +189,41 @@ def test_progress_is_told_chunk_by_chunk(tmp_path: Path) -> None:
     with attached(Listener()):
         CachedEncoder(Counting(), tmp_path).encode(TEXTS)
     assert seen == [(CHUNK, len(TEXTS)), (2 * CHUNK, len(TEXTS)), (len(TEXTS), len(TEXTS))]
+
+
+def test_a_file_under_its_own_hash_that_is_no_chunk_is_deleted(tmp_path: Path) -> None:
+    CachedEncoder(Counting(), tmp_path).encode(TEXTS[:3])
+    (good,) = _files(tmp_path)
+    strays = []
+    for content in (
+        b"no tensors",
+        save({"keys": np.zeros((2, 32), dtype=np.uint8)}),
+        save({"keys": np.zeros(2), "vectors": np.zeros(2)}),
+    ):
+        strays.append(good.with_name(f"{hashlib.sha256(content).hexdigest()}.safetensors"))
+        strays[-1].write_bytes(content)
+    again = Counting()
+    CachedEncoder(again, tmp_path).encode(TEXTS[:3])
+    assert _files(tmp_path) == [good] and again.asked == []
+
+
+def test_two_processes_open_and_fill_one_folder(tmp_path: Path) -> None:
+    """Each opens the cache again and again while the others write files aside, rename them and delete broken ones."""
+    program = f"""
+import hashlib, os, sys
+from collections.abc import Sequence
+from pathlib import Path
+import numpy as np, signal
+from basketry.encoders.cache import CachedEncoder
+{inspect.getsource(Counting)}
+folder = Path({str(tmp_path)!r})
+for number in range(150):
+    cache = CachedEncoder(Counting(), folder)
+    cache.encode([f"{{sys.argv[1]}} {{number}}"])
+    (next(folder.iterdir()) / f"broken-{{sys.argv[1]}}-{{number}}.safetensors").write_bytes(b"x")
+"""
+    running = [
+        subprocess.Popen([sys.executable, "-c", program, str(number)], stderr=subprocess.PIPE, text=True) for number in range(3)
+    ]
+    told = [process.communicate()[1] for process in running]
+    assert [process.returncode for process in running] == [0, 0, 0], told

@@ -74,11 +74,20 @@ def test_tokens_are_averaged_under_the_mask(tmp_path: Path) -> None:
     assert encoder.dim == DIM
 
 
-def test_the_first_token_stands_for_the_text_where_the_folder_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize("said", [{"pooling_mode_cls_token": True}, {"pooling_mode": "cls"}])
+def test_the_first_token_stands_for_the_text_where_the_folder_says_so(tmp_path: Path, said: dict[str, object]) -> None:
     (tmp_path / "1_Pooling").mkdir()
-    (tmp_path / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_cls_token": True}))
+    (tmp_path / "1_Pooling" / "config.json").write_text(json.dumps(said))
     encoder = load_onnx(_folder(tmp_path, TOKENS, {"tokens": 3}), Run())
     assert np.allclose(encoder.encode(["milk"])[0], _unit(_rows("m")[0]), atol=1e-6)
+
+
+def test_a_pooling_that_is_not_computed_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "1_Pooling").mkdir()
+    (tmp_path / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode": "max"}))
+    with pytest.raises(EncoderError, match=r"pools by \['max'\]"):
+        load_onnx(_folder(tmp_path, TOKENS, {"tokens": 3}), Run())
+    load_onnx(_folder(tmp_path, POOLED, {"tokens": 3, "sentence_embedding": 2}), Run())  # its own output needs none
 
 
 def test_an_output_called_sentence_embedding_is_taken_as_it_is(tmp_path: Path) -> None:

@@ -86,6 +86,7 @@ def test_no_file_but_a_tokeniser_is_written(tmp_path, state):
     [
         ("{", "is damaged"),
         ("[]", "is damaged"),
+        pytest.param("[" * 200_000, "is damaged", id="a nest"),
         ('{"format": 2, "family": "static"}', "of format 2"),
         ('{"format": 1, "family": "magic"}', "family 'magic'"),
         ('{"format": 1, "family": "static", "files": {}}', "is damaged"),
@@ -100,3 +101,7 @@ def test_a_card_that_makes_no_sense_is_refused(tmp_path, card, said):
 def test_a_folder_without_a_card_is_no_model(tmp_path):
     with pytest.raises(EncoderError, match="cannot read the model"):
         read_state(tmp_path / "nothing")
+
+
+def test_a_head_that_is_bound_to_nothing_is_for_others(state):
+    assert dataclasses.replace(state, head={"weights": np.eye(2)}).own_head is None

@@ -57,3 +57,10 @@ def test_no_threshold_is_better_than_the_best(rows):
     happened = np.array([y for _, y in rows])
     chosen = f1_score(happened, score >= best_threshold(score, happened))
     assert chosen == pytest.approx(max(f1_score(happened, score >= t, zero_division=0) for t in np.unique(score)))
+
+
+def test_rare_classes_are_not_lost_from_the_interval():
+    """Ten classes of one case, all of them missed, beside one of a hundred that is told: whatever is drawn, 1/11 of recall."""
+    truth = np.array([0] * 100 + list(range(1, 11)))
+    found = Labelled(truth, 11, np.arange(110)).measure(np.zeros(110, dtype=np.int64), 200, 0).interval("macro_recall")
+    assert (found.value, found.low, found.high) == pytest.approx((1 / 11, 1 / 11, 1 / 11))

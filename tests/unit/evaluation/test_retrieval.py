@@ -26,6 +26,11 @@ def test_figures_by_hand():
     assert got["recall@2"] == 1 / 4  # one of two of the first query, none of one of the second
     assert got["recall@3"] == 1 / 2
     assert got["mrr@3"] == 1 / 4
+    assert got["precision@2"] == 1 / 4
+    assert got["precision@3"] == pytest.approx(2 / 3 / 2)
+    assert got["map@1"] == 0
+    assert got["map@2"] == pytest.approx(1 / 2 / 2 / 2)  # precision 1/2 at rank 2, over two relevant, over two queries
+    assert got["map@3"] == pytest.approx((1 / 2 + 2 / 3) / 2 / 2)
     ideal = 1 + 1 / np.log2(3)
     assert got["ndcg@3"] == pytest.approx((1 / np.log2(3) + 1 / 2) / ideal / 2)
 
@@ -51,6 +56,8 @@ def test_a_short_ranking_and_absent_documents_find_nothing_more():
     world = questions([[0, 1]], 2)
     figures = world.per_query(np.array([[1, -1]]), (5,))
     assert figures["recall@5"][0] == 1 / 2
+    assert figures["precision@5"][0] == 1 / 5
+    assert figures["map@5"][0] == 1 / 2
 
 
 def test_a_ranking_that_does_not_fit_is_refused():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from basketry.core.errors import RequestError
+from basketry.core.errors import ReleaseDamaged, RequestError
 from basketry.core.protocols import Run
 from basketry.vectors import VectorIndex, VectorIndexing, nearest
 from basketry.vectors.index import FEW
@@ -198,7 +199,7 @@ def test_it_comes_back_from_its_arrays(index, many) -> None:
         back.search(queries, 5, back.only(allowed)).ids, changed.search(queries, 5, changed.only(allowed)).ids
     )
     fewer = dict(changed.state()) | {"vectors": many[:24_000], "ids": np.arange(24_000)}
-    with pytest.raises(RequestError, match="24000 vectors under 24000 ids with a structure of 25000"):
+    with pytest.raises(ReleaseDamaged, match="24000 vectors under 24000 ids with a structure of 25000"):
         VectorIndex.from_state(fewer)
 
 
@@ -256,3 +257,58 @@ def test_an_index_never_changes() -> None:
     index.without([0]).with_added([9], PLANE[:1])
     assert index.held.tolist() == [0, 1, 2, 3]
     assert replace(index).search(PLANE, 1).ids.tolist() == [[0], [1], [2], [3]]
+
+
+def test_a_filter_of_another_index_of_the_same_size_is_refused():
+    vectors = np.eye(6, dtype=np.float32)
+    one, two = (VectorIndexing().fit(vectors, Run(), ids=ids) for ids in (np.arange(6), np.arange(6) + 1))
+    with pytest.raises(RequestError, match="another index"):
+        two.search(vectors[:1], 1, one.only([0]))
+    fewer = one.without([5])
+    for index, allowed in (
+        (fewer, one.only([0])),
+        (one, fewer.only([0])),
+        (fewer.with_added([5], vectors[5:]), fewer.only([0])),
+    ):
+        with pytest.raises(RequestError, match="another index"):
+            index.search(vectors[:1], 1, allowed)
+
+
+@pytest.mark.parametrize("ids", [[True, False], [0.5], np.ones(6, dtype=np.bool_), ["a"]])
+def test_ids_are_whole_numbers(ids):
+    index = VectorIndexing().fit(np.eye(6, dtype=np.float32), Run())
+    for ask in (index.only, index.without):
+        with pytest.raises(RequestError, match="whole numbers"):
+            ask(ids)
+
+
+def test_arrays_that_are_no_index_are_called_damaged():
+    state = dict(
+        VectorIndexing().fit(np.eye(6, dtype=np.float32), Run()).with_added([9], np.eye(6, dtype=np.float32)[:1]).state()
+    )
+    words = json.loads(state["words"].tobytes())
+    broken = [
+        state | {"words": np.frombuffer(json.dumps(words | change).encode(), dtype=np.uint8)}
+        for change in (
+            {"format": 2},
+            {"way": "another"},
+            {"way": "hnsw"},
+            {"tuning": {"what": 1}},
+            {"recall": 3},
+            {"indexing": {}},
+        )
+    ]
+    broken += [{name: array for name, array in state.items() if name != gone} for gone in state]
+    broken += [state | {"words": np.zeros(3, dtype=np.uint8)}]
+    broken += [state | {"ids": state["ids"][::-1]}, state | {"ids": state["ids"].astype(np.int32)}]
+    broken += [state | {"vectors": state["vectors"].astype(np.float64)}, state | {"vectors": state["vectors"][:3]}]
+    broken += [state | {"gone": np.zeros(2, dtype=np.bool_)}, state | {"fresh": np.ones((1, 4), dtype=np.float32)}]
+    kept = 0
+    for arrays in broken:
+        try:
+            VectorIndex.from_state(arrays)
+        except ReleaseDamaged:
+            continue
+        kept += 1
+    assert kept <= 2  # without `structure` an exact index is whole, and `indexing` has defaults
+    assert len(VectorIndex.from_state(state)) == 7

@@ -6,7 +6,7 @@ exact inverse of both: for every row and any two titles
     parse(sentence(row, title, other_title, language), language).figures == figures(row)
     parse(verdict_sentence(row, title, other_title, language), language).figures == verdict_figures(row)
 
-where the figures are the row's own columns under the rounding rule published in `wording.figures`. Nulls are left out, never
+where the figures are the row's own columns under the rounding rule published in `core.figures`. Nulls are left out, never
 guessed. A title is quoted with a reversible escape, so no title, whatever it holds, changes what a sentence is read as; and
 `parse` refuses any text that the two functions would not have written, to the letter.
 
@@ -21,17 +21,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import polars as pl
 
 from basketry.associations.wording import chinese, english
 from basketry.associations.wording.figures import COLUMNS, known_figures
-from basketry.associations.wording.grammar import Grammar, spoken
 from basketry.core.errors import RequestError
+from basketry.core.figures import Language
+from basketry.core.grammar import Grammar, spoken
 from basketry.core.protocols import Scalar
 
-Language = Literal["en", "zh"]
 Row = Mapping[str, Scalar]
 
 _KINDS: Final = {"en": english.KINDS, "zh": chinese.KINDS}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import Final
 
-from basketry.associations.wording.grammar import Choice, Clause, Grammar, Listing, Parts, Within
+from basketry.core.grammar import Choice, Clause, Grammar, Listing, Parts, Within
 
 _EXPECTED: Final = "按热度和购物篮大小推算值的"
 _INTERVAL: Choice = (Clause("（95%置信区间{adjusted_low}至{adjusted_high}）", (Within("adjusted_lift"),)),)
@@ -66,7 +66,7 @@ _BESIDES: Final = (_likeness("；商品文字"), _STRENGTH, _END)
 
 
 def _say(*choices: Choice) -> Grammar:
-    return Grammar(choices, grouped=False)
+    return Grammar(choices, language="zh")
 
 
 KINDS: Final[dict[str, Grammar]] = {
@@ -141,7 +141,7 @@ def _rule(whole: Choice, part: Choice, of: str, *evidence: Choice) -> Grammar:
         Clause(f"：是{of}的{{lift}}倍", (Within("lift", low=1),)),
         Clause(f"：只有{of}的{{lift}}倍"),
     )
-    return Grammar((whole, part, _CONFIDENT, times, _LIFT_INTERVAL, *evidence, _CHANCE, _END), grouped=False, listing=LISTING)
+    return Grammar((whole, part, _CONFIDENT, times, _LIFT_INTERVAL, *evidence, _CHANCE, _END), language="zh", listing=LISTING)
 
 
 RULES: Final[dict[str, Grammar]] = {
@@ -185,6 +185,6 @@ SHARES: Final = Parts(
     Clause("{A}占{share}（因子{factor}）"),
     "。",
     Listing("，", "，"),
-    False,
+    "zh",
 )
-FACTORS: Final = Parts("这一提升度是各部分之积：", Clause("{A}的{factor}"), Clause("{A}的{factor}"), "。", LISTING, False)
+FACTORS: Final = Parts("这一提升度是各部分之积：", Clause("{A}的{factor}"), Clause("{A}的{factor}"), "。", LISTING, "zh")

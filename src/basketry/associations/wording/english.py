@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import Final
 
-from basketry.associations.wording.grammar import Choice, Clause, Grammar, Listing, Parts, Within
+from basketry.core.grammar import Choice, Clause, Grammar, Listing, Parts, Within
 
 _EXPLAIN: Final = "popularity and basket size explain"
 _INTERVAL: Choice = (Clause(" (95% interval {adjusted_low} to {adjusted_high})", (Within("adjusted_lift"),)),)
@@ -77,7 +77,7 @@ _BESIDES: Final = (_likeness("; their texts"), _STRENGTH, _END)
 
 
 def _say(*choices: Choice) -> Grammar:
-    return Grammar(choices, grouped=True)
+    return Grammar(choices, language="en")
 
 
 KINDS: Final[dict[str, Grammar]] = {
@@ -160,7 +160,7 @@ def _rule(whole: Choice, part: Choice, of: str, *evidence: Choice) -> Grammar:
         Clause(f": {{lift}} times as often as {of}", (Within("lift", low=1),)),
         Clause(f": only {{lift}} times as often as {of}"),
     )
-    return Grammar((whole, part, _CONFIDENT, times, _LIFT_INTERVAL, *evidence, _CHANCE, _END), grouped=True, listing=LISTING)
+    return Grammar((whole, part, _CONFIDENT, times, _LIFT_INTERVAL, *evidence, _CHANCE, _END), language="en", listing=LISTING)
 
 
 RULES: Final[dict[str, Grammar]] = {
@@ -205,8 +205,8 @@ SHARES: Final = Parts(
     Clause("{A} {share} (factor {factor})"),
     ".",
     LISTING,
-    True,
+    "en",
 )
 FACTORS: Final = Parts(
-    "That lift is the product of ", Clause("{factor} from {A}"), Clause("{factor} from {A}"), ".", LISTING, True
+    "That lift is the product of ", Clause("{factor} from {A}"), Clause("{factor} from {A}"), ".", LISTING, "en"
 )

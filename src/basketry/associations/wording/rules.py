@@ -5,7 +5,7 @@ any titles on either side, as many as there are,
 
     parse_rule(rule_sentence(row, antecedent, consequent, language), language).figures == rule_figures(row)
 
-under the rounding rule of `wording.figures`. Nulls are left out, never guessed.
+under the rounding rule of `core.figures`. Nulls are left out, never guessed.
 
 A rule makes one of three claims. `holds`: baskets with the antecedent also hold the consequent. `lacks`: they do not, or not
 all of it (a negative rule; `baskets` are then those with the antecedent that lack it). `follows`: customers who bought the
@@ -25,15 +25,15 @@ import numpy as np
 
 from basketry.associations.mining.contributions import shares
 from basketry.associations.wording import chinese, english
-from basketry.associations.wording.figures import RULE_COLUMNS, known_rule_figures, rounded
-from basketry.associations.wording.grammar import Grammar, Parts, spoken
+from basketry.associations.wording.figures import RULE_COLUMNS, known_rule_figures
 from basketry.core.errors import RequestError
+from basketry.core.figures import Language, rounded
+from basketry.core.grammar import Grammar, Parts, spoken
 from basketry.core.protocols import Scalar
 
 if TYPE_CHECKING:
     import polars as pl
 
-Language = Literal["en", "zh"]
 Claim = Literal["holds", "lacks", "follows"]
 Row = Mapping[str, Scalar]
 

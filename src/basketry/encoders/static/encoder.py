@@ -24,7 +24,9 @@ import numpy as np
 
 from basketry.core.errors import EncoderError
 from basketry.core.protocols import Run
+from basketry.encoders.batches import unit_rows
 from basketry.encoders.documents import distinct
+from basketry.encoders.tokens import tokeniser
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -60,9 +62,14 @@ class StaticEncoder:
         vectors, unknown = state.arrays.get("vectors"), state.arrays.get("unknown")
         if vectors is None or unknown is None or vectors.ndim != 2 or unknown.shape != vectors.shape[1:]:
             raise EncoderError("the static model lacks vectors [V, dim] or unknown [dim]", _AGAIN)
+        scale, project = state.arrays.get("vectors.scale"), state.arrays.get("project.weight")
+        if (scale is not None and scale.shape != vectors.shape[:1]) or (
+            project is not None and project.shape[1:] != vectors.shape[1:]
+        ):
+            raise EncoderError("vectors.scale is not [V], or project.weight not [dim out, dim]", _AGAIN)
         if vectors.dtype == np.float16:  # half the memory on disk, but numpy adds it up slowly
             vectors = vectors.astype(np.float32)
-        return cls(f"static@{state.digest[:16]}", vectors, state.arrays, tokeniser(state))
+        return cls(f"static@{state.digest[:16]}", vectors, state.arrays, tokeniser(state, "vectors", special=False))
 
     def encode(self, documents: Sequence[str]) -> Vectors:
         """float32 [len(documents), dim], unit norm; equal texts are computed once. Raises EncoderError on one without text."""
@@ -73,8 +80,7 @@ class StaticEncoder:
         sums = parts[0] if len(parts) == 1 else np.concatenate(parts)
         if self._project is not None:
             sums = sums @ self._project
-        unit: Vectors = sums / np.linalg.norm(sums, axis=1, keepdims=True)
-        return unit[place]
+        return unit_rows(sums)[place]
 
     def _summed(self, tokens: list[list[int]]) -> Vectors:
         """float32 [n, dim]: each text's rows added up, the unknown vector where that leaves nothing."""
@@ -91,23 +97,3 @@ class StaticEncoder:
         nothing = np.einsum("ij,ij->i", sums, sums) < _LEAST_NORM
         sums[nothing] = self._unknown
         return sums
-
-
-def tokeniser(state: EncoderState) -> Tokenise:
-    """Texts to token ids without special tokens, cut at `max_tokens`. Raises EncoderError if the file cannot be read."""
-    try:
-        from tokenizers import Tokenizer
-    except ImportError as error:
-        raise EncoderError("this encoder needs package tokenizers", "pip install 'basketry[onnx]'") from error
-    try:
-        reader = Tokenizer.from_buffer(state.files["tokenizer.json"])
-        most = int(state.settings["max_tokens"])  # type: ignore[arg-type]
-    except Exception as error:  # the library raises Exception itself
-        raise EncoderError(f"the tokeniser cannot be read: {error!r}", _AGAIN) from error
-    reader.no_padding()
-    reader.enable_truncation(most)
-
-    def tokenise(texts: Sequence[str]) -> list[list[int]]:
-        return [encoding.ids for encoding in reader.encode_batch_fast(list(texts), add_special_tokens=False)]
-
-    return tokenise

@@ -11,8 +11,8 @@ import numpy as np
 from basketry.core.errors import EncoderError
 from basketry.encoders.batches import padded
 from basketry.encoders.onnx_session import open_session
+from basketry.encoders.tokens import tokeniser
 from basketry.encoders.transformer.onnx_graph import onnx_bytes
-from basketry.encoders.transformer.tokens import tokeniser
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -49,7 +49,7 @@ def observe(state: EncoderState, texts: Sequence[str], *, moments: bool = False)
     session = open_session(onnx_bytes(state, "fused", watched), "calibration")
     outputs = sorted(set(watched.values()))
     sums = {name: _Sums(moments=moments) for name in outputs}
-    tokens = sorted(tokeniser(state)(texts), key=len)
+    tokens = sorted(tokeniser(state, "embeddings.word", special=True)(texts), key=len)
     for start in range(0, len(tokens), _TEXTS):
         ids, mask = padded(tokens[start : start + _TEXTS])
         for name, rows in zip(outputs, session.run(outputs, {"input_ids": ids, "attention_mask": mask}), strict=True):

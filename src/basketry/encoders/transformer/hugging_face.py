@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from basketry.core.errors import EncoderError
+from basketry.encoders.pooling import FILE, pooling_modes
 from basketry.encoders.state import EncoderState
 from basketry.encoders.weights import file_digest, folder_digest
 
@@ -89,14 +90,13 @@ def _settings(folder: Path, config: Mapping[str, Any], positions: int) -> dict[s
     activation = _ACTIVATIONS.get(config["hidden_act"])
     if activation is None:
         raise EncoderError(f"{folder} has activation {config['hidden_act']!r}", f"one of {', '.join(_ACTIVATIONS)} is read")
-    pooling = _optional(folder / "1_Pooling" / "config.json")
-    modes = [mode for mode, on in pooling.items() if mode.startswith("pooling_mode_") and on is True]
-    if modes and modes not in (["pooling_mode_mean_tokens"], ["pooling_mode_cls_token"]):
-        raise EncoderError(f"{folder} pools by {modes}", "mean and first-token pooling are read")
+    modes = pooling_modes(_optional(folder / FILE))
+    if modes and modes not in ({"mean"}, {"cls"}):
+        raise EncoderError(f"{folder} pools by {sorted(modes)}", "mean and first-token pooling are read")
     longest = _optional(folder / "sentence_bert_config.json").get("max_seq_length") or positions
     return {
         "head_dim": config["hidden_size"] // config["num_attention_heads"],
-        "pooling": "first" if modes == ["pooling_mode_cls_token"] else "mean",
+        "pooling": "first" if modes == {"cls"} else "mean",
         "max_tokens": min(int(longest), positions),
         "norm_eps": float(config["layer_norm_eps"]),
         "activation": activation,

@@ -96,7 +96,7 @@ class Shape:
                 activation=str(settings["activation"]),
                 norm_eps=float(settings["norm_eps"]),  # type: ignore[arg-type]
             )
-        except (KeyError, ValueError, TypeError, StopIteration) as error:
+        except (KeyError, ValueError, TypeError, ArithmeticError, StopIteration) as error:
             raise EncoderError(f"the transformer's state is incomplete: {error!r}", "take it from its source again") from error
         found._check(widths)
         return found

@@ -27,7 +27,10 @@ def _onnxruntime(state: EncoderState, _: int) -> Forward:
     session = open_session(onnx_bytes(state, "fused"), "this transformer", without=_SLOWER)
 
     def forward(ids: Ids, mask: Ids) -> Vectors:
-        return np.asarray(session.run([OUTPUT], {"input_ids": ids, "attention_mask": mask})[0])
+        try:
+            return np.asarray(session.run([OUTPUT], {"input_ids": ids, "attention_mask": mask})[0])
+        except Exception as error:  # the runtime's classes derive from Exception alone
+            raise _failed(ids, error) from error
 
     return forward
 
@@ -51,7 +54,10 @@ def _openvino(state: EncoderState, threads: int) -> Forward:
 
     def forward(ids: Ids, mask: Ids) -> Vectors:
         request = compiled.create_infer_request()  # of its own for each call: requests are not shared between threads
-        return np.array(request.infer({"input_ids": ids, "attention_mask": mask})[0])
+        try:
+            return np.array(request.infer({"input_ids": ids, "attention_mask": mask})[0])
+        except RuntimeError as error:
+            raise _failed(ids, error) from error
 
     return forward
 
@@ -67,9 +73,16 @@ def _torch(state: EncoderState, _: int) -> Forward:
 
     def forward(ids: Ids, mask: Ids) -> Vectors:
         with torch.inference_mode():
-            return np.asarray(network(torch.from_numpy(ids), torch.from_numpy(mask)).numpy())
+            try:
+                return np.asarray(network(torch.from_numpy(ids), torch.from_numpy(mask)).numpy())
+            except (RuntimeError, IndexError) as error:
+                raise _failed(ids, error) from error
 
     return forward
+
+
+def _failed(ids: Ids, error: Exception) -> EncoderError:
+    return EncoderError(f"the model failed on {len(ids)} texts: {error}", "take the model from its source again")
 
 
 RUNTIMES: Final[dict[str, Callable[[EncoderState, int], Forward]]] = {

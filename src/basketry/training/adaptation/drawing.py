@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from basketry.training.adaptation.judging import nearest_others
+from basketry.vectors.exact import nearest_others
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from basketry.evaluation.retrieval import Questions
+from basketry.vectors.exact import nearest_others
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 STEERED_BY: Final = "recall@10"
 KS: Final = (1, 5, 10)
-_BLOCK: Final = 512
 _TEXTS: Final = 256  # in one pass of a network
 
 
@@ -33,31 +33,12 @@ def judge(held: HeldOut, vectors: Vectors, resamples: int = 500, seed: int = 0) 
     return Questions(held.relevant, held.cluster).measure(ranked, KS, resamples, seed)
 
 
-def nearest_others(vectors: Vectors, queries: Codes, k: int) -> Codes:
-    """The `k` rows nearest to each of the rows `queries`, itself left out, best first, ties to the smaller row: int64 [q, k].
-
-    Exact; 4 bytes a query and row, 512 queries at a time. Where there are fewer than `k` others, -1.
-    """
-    most = min(k, len(vectors) - 1)
-    found = np.full((len(queries), k), -1, dtype=np.int64)
-    for start in range(0, len(queries), _BLOCK):
-        block = queries[start : start + _BLOCK]
-        cosine = np.round(vectors[block] @ vectors.T, 6)
-        cosine[np.arange(len(block)), block] = -np.inf
-        bound = np.partition(cosine, -most, axis=1)[:, -most] if most else np.full(len(block), np.inf)
-        query, row = np.nonzero(cosine >= bound[:, None])
-        order = np.lexsort((row, -cosine[query, row], query))
-        place = np.arange(len(order)) - np.searchsorted(query, query)
-        first = place < most
-        found[start + query[order][first], place[first]] = row[order][first]
-    return found
-
-
 def by_network(tokenise: Tokenise) -> Callable[[nn.Module, Sequence[str]], Vectors]:
     """A function that encodes texts by a torch network as it now is, texts of like length together."""
     import torch
 
     from basketry.encoders.batches import padded
+    from basketry.training.devices import beside
 
     def encode(module: nn.Module, texts: Sequence[str]) -> Vectors:
         tokens = tokenise(texts)
@@ -66,7 +47,8 @@ def by_network(tokenise: Tokenise) -> Callable[[nn.Module, Sequence[str]], Vecto
         with torch.no_grad():
             for start in range(0, len(order), _TEXTS):
                 ids, mask = padded([tokens[place] for place in order[start : start + _TEXTS]])
-                parts.append(module(torch.from_numpy(ids), torch.from_numpy(mask.astype(bool))).numpy())
+                batch = beside(module, {"ids": torch.from_numpy(ids), "mask": torch.from_numpy(mask.astype(bool))})
+                parts.append(module(batch["ids"], batch["mask"]).cpu().numpy())
         whole = np.concatenate(parts).astype(np.float32)
         vectors = np.empty_like(whole)
         vectors[order] = whole

@@ -110,9 +110,10 @@ class SharedSpace:
         except ImportError as error:
             raise EncoderError(f"a shared space needs package {error.name}", "pip install 'basketry[train]'") from error
         checked(modalities)
-        torch.manual_seed(run.seed)
         ordered = {name: modalities[name] for name in sorted(modalities)}
-        module = Towers(self._beginning(ordered), gates=self.gates)
+        with torch.random.fork_rng():
+            torch.manual_seed(run.seed)
+            module = Towers(self._beginning(ordered), gates=self.gates)
         objective = PartnerObjective(ordered, partners, temperature=self.temperature, drop=self.drop, align=self.align)
         anchors = Anchors(np.flatnonzero(np.diff(partners.indptr)))
         plan = TrainingPlan(learning_rate=self.learning_rate, epochs=self.epochs, batch_size=self.batch_size, weight_decay=0.1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -10,30 +9,12 @@ import torch
 from scipy.sparse import csr_array
 from torch import Tensor, nn
 
-from basketry.encoders.batches import padded
+from basketry.training.objectives import thinned
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from basketry.core.protocols import Vectors
 
 _SHUT: Final = -1e9
-
-
-class ProductTexts:
-    """Examples of the loop: the token ids of each text, and the row of its product."""
-
-    def __init__(self, tokens: Sequence[Sequence[int]], rows: npt.NDArray[np.int64]) -> None:
-        self._tokens, self._rows = tokens, rows
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def batch(self, rows: npt.NDArray[np.int64]) -> dict[str, Tensor]:
-        """`ids` int64 and `mask` bool [n, longest], `row` int64 [n]."""
-        ids, mask = padded([self._tokens[row] for row in rows])
-        found = {"ids": torch.from_numpy(ids), "mask": torch.from_numpy(mask.astype(bool))}
-        return found | {"row": torch.from_numpy(self._rows[rows])}
 
 
 class BehaviourObjective(nn.Module):
@@ -58,8 +39,7 @@ class BehaviourObjective(nn.Module):
         """The loss of a batch of texts."""
         mask, rows = batch["mask"], batch["row"]
         if self._token_dropout and module.training:
-            drawn = torch.rand(mask.shape, device=mask.device).masked_fill(~mask, -1.0)
-            mask = mask & ((drawn >= self._token_dropout) | (drawn == drawn.max(dim=1, keepdim=True).values))
+            mask = thinned(mask, self._token_dropout)
         scores = module(batch["ids"], mask).float() @ self.behaviour.T / self._temperature
         scores = scores.masked_fill(rows[:, None] == self.candidates[None, :], _SHUT)
         wanted = torch.from_numpy(self._partners[rows.cpu().numpy()].toarray().astype(np.float32)).to(scores.device)

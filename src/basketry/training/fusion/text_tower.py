@@ -10,17 +10,19 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from basketry.core.errors import EncoderError, RequestError
 from basketry.encoders.documents import readable
 from basketry.encoders.models import encoder_of, network_of, tokeniser_of
+from basketry.training.adaptation.contrastive import RATES
 from basketry.training.adaptation.linear import with_projection
 from basketry.training.fusion.factors import factorised
 from basketry.training.fusion.foretelling import Foretelling
 from basketry.training.fusion.modality import Modality
+from basketry.training.tokens_learned import with_learned_tokens
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     from basketry.core.protocols import Arrays, Run, Vectors
     from basketry.encoders.state import EncoderState
     from basketry.training.adaptation.pairs import Pairs
-
-RATES: Final = {"ngram": 5e-4, "transformer": 1e-4, "static": 1e-2}
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ class TextTower:
         without torch, RequestError where no product has all three.
         """
         try:
-            from basketry.training.fusion.text_objective import BehaviourObjective, ProductTexts
+            from basketry.training.examples import Texts
+            from basketry.training.fusion.text_objective import BehaviourObjective
             from basketry.training.loop import train
             from basketry.training.plan import TrainingPlan
         except ImportError as error:
@@ -90,14 +91,14 @@ class TextTower:
         read = [texts[row] for row in rows.tolist()]
         begun = self._begun(state, read, behaviour.vectors[rows], run)
         tokens = tokeniser_of(begun)(read)
-        start = self._with_tokens(begun, tokens)
+        start = with_learned_tokens(begun, tokens, self.learn_tokens)
         objective = BehaviourObjective(
             behaviour.shown, partners, temperature=self.temperature, token_dropout=self.token_dropout
         )
         plan = TrainingPlan(
             learning_rate=self.learning_rate or RATES[state.family], epochs=self.epochs, batch_size=self.batch_size
         )
-        examples = ProductTexts(tokens, rows)
+        examples = Texts(tokens, {"row": rows})
         trained = []
         for member in range(self.members):
             module = network_of(start)
@@ -122,15 +123,6 @@ class TextTower:
             )
         content = Modality(encoder_of(state, run).encode(read), known)
         return with_projection(state, Foretelling(self.reg).fit(content, Modality(behaviour, known)).weight)
-
-    def _with_tokens(self, state: EncoderState, tokens: list[list[int]]) -> EncoderState:
-        """With room to learn of tokens, where the family has it."""
-        if state.family != "ngram" or self.learn_tokens == 0:
-            return state
-        from basketry.encoders.ngram.torch_network import learning
-
-        ids, texts = np.unique(np.concatenate([np.unique(each) for each in tokens]), return_counts=True)
-        return dataclasses.replace(state, arrays=learning(state.arrays, ids[texts >= self.learn_tokens]))
 
 
 def _averaged(members: list[Arrays]) -> Arrays:

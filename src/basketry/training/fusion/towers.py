@@ -81,14 +81,14 @@ class Anchors:
     """Examples of the loop: the numbers of the products that have partners."""
 
     def __init__(self, rows: npt.NDArray[np.int64]) -> None:
-        self._rows = torch.from_numpy(rows)
+        self._rows = rows
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def batch(self, rows: npt.NDArray[np.int64]) -> dict[str, Tensor]:
         """`row` int64 [n]."""
-        return {"row": self._rows[torch.from_numpy(rows)]}
+        return {"row": torch.from_numpy(self._rows[rows])}
 
 
 class PartnerObjective(nn.Module):
@@ -122,7 +122,8 @@ class PartnerObjective(nn.Module):
         rows = batch["row"]
         anchors, found = self._fused(module, rows), self._fused(module, self.candidates)
         scores = (anchors @ found.T / self._temperature).masked_fill(rows[:, None] == self.candidates[None, :], _SHUT)
-        wanted = torch.from_numpy(self._partners[rows.numpy()][:, self.candidates.numpy()].toarray().astype(np.float32))
+        weights = self._partners[rows.cpu().numpy()][:, self.candidates.cpu().numpy()].toarray()
+        wanted = torch.from_numpy(weights.astype(np.float32)).to(scores.device)
         wanted = wanted / wanted.sum(dim=1, keepdim=True)
         loss: Tensor = -(wanted * torch.log_softmax(scores, dim=1)).sum(dim=1).mean()
         return loss + self._align * self._aligned(module, rows) if self._align else loss
@@ -132,14 +133,14 @@ class PartnerObjective(nn.Module):
         signals = self.signals[rows]
         known = signals[:, :, 0] > 0
         if module.training and self._drop:
-            drawn = torch.rand(known.shape).masked_fill(~known, -1.0)
+            drawn = torch.rand(known.shape, device=known.device).masked_fill(~known, -1.0)
             known = known & ((drawn >= self._drop) | (drawn == drawn.max(dim=1, keepdim=True).values))
         vectors = {name: self.get_buffer(f"of_{name}")[rows] for name in self._names}
         fused: Tensor = module(vectors, signals * known[:, :, None])
         return fused
 
     def _aligned(self, module: Towers, rows: Tensor) -> Tensor:
-        total, terms = torch.zeros(()), 0
+        total, terms = torch.zeros((), device=rows.device), 0
         known = self.signals[rows][:, :, 0] > 0
         each = {name: module.mapped(name, self.get_buffer(f"of_{name}")[rows]) for name in self._names}
         for one in range(len(self._names)):
@@ -148,7 +149,7 @@ class PartnerObjective(nn.Module):
                 if int(both.sum()) < 2:
                     continue
                 scores = each[self._names[one]][both] @ each[self._names[other]][both].T / self._temperature
-                right = torch.arange(len(scores))
+                right = torch.arange(len(scores), device=scores.device)
                 total = total + (functional.cross_entropy(scores, right) + functional.cross_entropy(scores.T, right)) / 2
                 terms += 1
         return total / max(terms, 1)

@@ -12,6 +12,7 @@ from basketry.encoders.models import dim_of, encoder_of, export_state, load_stat
 from basketry.encoders.registry import load_encoder
 from basketry.encoders.state import write_state
 from basketry.encoders.transformer.layout import Shape, dense, unscaled
+from basketry.encoders.transformer.runtimes import RUNTIMES
 from basketry.testing.encoders import DOCUMENTS, check_encoder
 
 pytest.importorskip("onnxruntime", reason="needs the extra onnx")
@@ -71,6 +72,29 @@ def test_a_model_saved_by_transformers_gives_the_vectors_transformers_computes(t
         mean = (last * mask[:, :, None]).sum(1) / mask.sum(1, keepdim=True)
         ours = network_of(state)(ids, mask)
     assert torch.allclose(ours, mean / mean.norm(dim=1, keepdim=True), atol=2e-6)
+
+
+def test_a_pooling_is_read_as_the_library_writes_it_today(tmp_path):
+    pytest.importorskip("torch", reason="needs the extra train")
+    transformers = pytest.importorskip("transformers", reason="needs the extra train")
+    modules = pytest.importorskip("sentence_transformers.sentence_transformer.modules")
+    config = transformers.BertConfig(
+        vocab_size=transformer_worlds.vocabulary_size(), hidden_size=8, num_hidden_layers=1, num_attention_heads=2
+    )
+    transformers.BertModel(config).save_pretrained(tmp_path)
+    (tmp_path / "tokenizer.json").write_bytes(transformer_worlds.tokeniser())
+    (tmp_path / "1_Pooling").mkdir()
+    modules.Pooling(8, pooling_mode="cls").save(str(tmp_path / "1_Pooling"))
+    assert load_state(f"sentence:{tmp_path}").settings["pooling"] == "first"
+    modules.Pooling(8, pooling_mode="max").save(str(tmp_path / "1_Pooling"))
+    with pytest.raises(EncoderError, match="pools by"):
+        load_state(f"sentence:{tmp_path}")
+
+
+def test_a_head_of_no_width_is_refused():
+    state = transformer_worlds.transformer()
+    with pytest.raises(EncoderError, match="incomplete"):
+        encoder_of(replace(state, settings={**state.settings, "head_dim": 0}), Run())
 
 
 def test_another_kind_of_model_is_refused(tmp_path):
@@ -149,3 +173,12 @@ def test_an_unknown_name_or_runtime_is_refused():
     for spec in ("minilm:folder", "model", "tinylm"):
         with pytest.raises(EncoderError, match="no state is called"):
             load_state(spec)
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "torch"])
+def test_what_a_runtime_refuses_is_an_error_of_ours(runtime):
+    pytest.importorskip(runtime)
+    state = transformer_worlds.transformer()
+    ids = np.array([[Shape.of(state).vocabulary]])
+    with pytest.raises(EncoderError, match="failed on 1 texts"):
+        RUNTIMES[runtime](state, 1)(ids, np.ones_like(ids))

@@ -146,6 +146,7 @@ def test_the_default_network_is_trained_with_embeddings_of_its_own_for_the_token
 
 
 def test_what_cannot_be_is_refused():
-    for wrong in ({"alike": 0}, {"alike": 200}, {"debias": 2.0}, {"epochs": -1}):
+    wrongs = ({"alike": 0}, {"alike": 200}, {"debias": 2.0}, {"epochs": -1}, {"peft": "foo"}, {"temperature": 0.0}, {"rank": 0})
+    for wrong in wrongs:
         with pytest.raises(RequestError):
             ContrastiveAdapter(**wrong)

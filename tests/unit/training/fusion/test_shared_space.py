@@ -107,7 +107,9 @@ def test_products_known_by_text_alone_land_among_their_kin(variant):
     group, behaviour, text, same = planted()
     partners = csr_array(np.where(behaviour.known[:, None] & behaviour.known, same, 0).astype(float))
     estimator = SharedSpace(epochs=3, batch_size=64, learning_rate=1e-2, **variant)
+    draws = torch.get_rng_state()
     model, again = (estimator.fit({"text": text, "behaviour": behaviour}, partners, RUN) for _ in range(2))
+    assert torch.equal(torch.get_rng_state(), draws), "the caller's draws are the caller's"
     assert all(np.array_equal(model.arrays[name], again.arrays[name]) for name in model.arrays)
     fused = model.fuse({"text": text, "behaviour": behaviour})
     cold, warm = np.flatnonzero(~behaviour.known), np.flatnonzero(behaviour.known)

@@ -18,8 +18,8 @@ from functools import cached_property
 from math import inf, nan
 from typing import Final, TypeVar
 
-from basketry.associations.wording.figures import FORMATS, printed, read
 from basketry.core.errors import RequestError
+from basketry.core.figures import FORMATS, Language, printed, read
 
 Figures = Mapping[str, float]
 T = TypeVar("T")
@@ -121,7 +121,7 @@ class Clause:
                 return False
         return not self.when or all(condition.holds(figures) for condition in self.when)
 
-    def said(self, titles: Mapping[str, str], numbers: Figures, grouped: bool) -> str:
+    def said(self, titles: Mapping[str, str], numbers: Figures, language: Language) -> str:
         """The text with its slots filled; `titles` are quoted already, `numbers` are the figures and how many titles."""
         text = ""
         for literal, name, words in self.slots:
@@ -129,7 +129,7 @@ class Clause:
             if words is not None:
                 text += words[0] if numbers[name] == 1 else words[1]
             elif name:
-                text += titles[name] if name in titles else printed(name, numbers[name], grouped)
+                text += titles[name] if name in titles else printed(name, numbers[name], language)
         return text
 
     def pattern(self, titles: str) -> tuple[str, list[str]]:
@@ -165,7 +165,7 @@ class Grammar:
     """All sentences about one claim in one language; without a `listing` each side is one title."""
 
     choices: tuple[Choice, ...]
-    grouped: bool
+    language: Language
     listing: Listing | None = None
 
     def chosen(self, figures: Figures) -> list[Clause]:
@@ -186,7 +186,7 @@ class Grammar:
         """The sentence."""
         said = {"A": self._named(titles), "B": self._named(other_titles)}
         numbers = {**figures, "A": len(titles), "B": len(other_titles)}
-        return "".join([clause.said(said, numbers, self.grouped) for clause in self.chosen(figures)])
+        return "".join([clause.said(said, numbers, self.language) for clause in self.chosen(figures)])
 
     def hear(self, sentence: str) -> Reading | None:
         """What `sentence` says, or None where this grammar would not have said it, to the letter."""
@@ -226,12 +226,12 @@ class Parts:
     further: Clause
     after: str
     listing: Listing
-    grouped: bool
+    language: Language
 
     def say(self, titles: Sequence[str], figures: Sequence[Figures]) -> str:
         """The sentence on `titles`, each with the figures of its part."""
         parts = [
-            (self.further if place else self.first).said({"A": quoted(title)}, known, self.grouped)
+            (self.further if place else self.first).said({"A": quoted(title)}, known, self.language)
             for place, (title, known) in enumerate(zip(titles, figures, strict=True))
         ]
         return f"{self.before}{self.listing.joined(parts)}{self.after}"

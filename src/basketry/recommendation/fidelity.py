@@ -1,0 +1,218 @@
+"""Whether a ranker's reasons are its reasons: take away what they name, and the product must fall.
+
+Of each query the first product is explained, and the products of the history are ordered by what they are said to have brought.
+With n of them,
+
+    deletion = mean over m = 1..n of 1 / (rank of the product once the first m are gone)                lower is better
+    insertion = mean over m = 0..n-1 of 1 / (rank of the product with the first m alone)                higher is better
+    pos@k = mean over m = 1..n of (the product is among the first k once the first m are gone)          lower is better
+
+Ranks, not scores, so that the figures of two models compare, and a model that rescales all scores gains nothing by it. The same
+is measured for random orders and for the order of similarity: the cosine of each history product's vector with the product's.
+Reasons are trusted where deletion is below both, each by an interval of the paired difference that excludes 0, and all
+counterfactuals are valid. Histories of one product have one order only and are left out.
+
+Sources: Barkan et al., A counterfactual framework for learning and evaluating explanations for recommender systems (2024), for
+pos@k and insertion; Petsiuk, Das and Saenko, RISE (2018), for deletion and insertion.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from basketry.core.errors import RequestError
+from basketry.core.histories import Candidates
+from basketry.core.telemetry import span
+from basketry.evaluation.bootstrap import Interval, case_weights, interval
+from basketry.recommendation.reasons.attribution import Attribution, prefixes
+from basketry.recommendation.reasons.counterfactuals import counterfactual
+from basketry.recommendation.reasons.deletions import ask
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import polars as pl
+
+    from basketry.core.histories import Evidence, Floats, Int64s, Queries, Rankings
+    from basketry.core.protocols import Ranker, Run, Vectors
+    from basketry.recommendation.reasons.deletions import Asked
+
+ORDERS: Final = ("attributed", "random", "similarity")
+FEWEST_CASES: Final = 30  # of fewer an interval says little
+
+
+@dataclass(frozen=True, eq=False)
+class Faithful:
+    """Figures of each case, float64 [cases], by name; what they come to; and whether reasons of this model may be shown.
+
+    Names: `deletion`, `insertion` and `pos@k` of the attributed order, and with `:random` or `:similarity` of the others;
+    `counterfactual_found`, and of those found `counterfactual_valid` and `counterfactual_size`, the share of the history that
+    must go (NaN where none was found).
+    """
+
+    cases: Mapping[str, Floats]
+    weights: Floats
+
+    def interval(self, name: str) -> Interval:
+        """The mean of one figure over its cases."""
+        return interval(_means(self.cases[name], self.weights))
+
+    def gain(self, curve: str, over: str) -> Interval:
+        """How much better the attributed order is than another, paired: above 0 is better, whichever way the curve goes."""
+        ours, theirs = self.cases[curve], self.cases[f"{curve}:{over}"]
+        return interval(_means(ours - theirs if curve == "insertion" else theirs - ours, self.weights))
+
+    @property
+    def against_trust(self) -> tuple[str, ...]:
+        """What speaks against showing reasons of this model; nothing where they are trusted."""
+        n = self.weights.shape[1]
+        against = [] if n >= FEWEST_CASES else [f"measured on {n} histories, fewer than {FEWEST_CASES}"]
+        for over in ORDERS[1:]:
+            if f"deletion:{over}" in self.cases and not self.gain("deletion", over).low > 0:
+                against.append(f"deletion is not better than by {over} order")
+        if (self.cases["counterfactual_valid"] < 1).any():
+            against.append("a counterfactual is not valid")
+        return tuple(against)
+
+    @property
+    def trusted(self) -> bool:
+        """Whether a reason of this model earns to be shown."""
+        return not self.against_trust
+
+    def frame(self, model: str, part: str = "all") -> pl.DataFrame:
+        """Rows of Metrics: every figure, every gain as `deletion_gain:random` and so on, and `trusted` as 1 or 0."""
+        import polars as pl
+
+        from basketry.core.tables import Metrics
+
+        rows = [(name, self.interval(name), int(np.isfinite(values).sum())) for name, values in self.cases.items()]
+        n = self.weights.shape[1]
+        for name in self.cases:
+            curve, _, over = name.partition(":")
+            if over:
+                rows.append((f"{curve}_gain:{over}", self.gain(curve, over), n))
+        trusted = float(self.trusted)
+        rows.append(("trusted", Interval(trusted, trusted, trusted), n))
+        table = pl.DataFrame(
+            [(name, model, part, each.value, each.low, each.high, cases) for name, each, cases in rows],
+            schema=["metric", "model", "slice", "value", "low", "high", "n"],
+            orient="row",
+        ).with_columns(pl.col("value", "low", "high").fill_nan(None))
+        return Metrics.validate(table, cast=True)
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """How fidelity is measured: on `cases` queries drawn by the seed, with `orders` random orders each, `k` for pos and lists.
+
+    Cost: some 2 n (orders + 2) scorings of the catalogue a query, n being the products in its history, and its counterfactual.
+    """
+
+    cases: int = 300
+    orders: int = 5
+    k: int = 5
+    resamples: int = 500
+
+    def measure(
+        self,
+        ranker: Ranker,
+        queries: Queries,
+        run: Run,
+        attribution: Attribution | None = None,
+        candidates: Candidates | None = None,
+        vectors: Vectors | None = None,
+    ) -> Faithful:
+        """Measure the reasons that `attribution` gives for `ranker`; without product `vectors`, not against similarity.
+
+        `attribution` is the ranker's own, `candidates` everything new, unless given. Raises RequestError where no query has two
+        products in its history and a product to explain.
+        """
+        attribution, candidates = attribution or Attribution(), candidates or Candidates()
+        if candidates.allowed is not None and candidates.allowed.ndim == 2:
+            raise RequestError("fidelity is measured on the same candidates for all", "give allowed as bool [n_products]")
+        random = np.random.default_rng(run.seed)
+        chosen = queries.select(self._drawn(queries, random))
+        rankings = ranker.rank(chosen, self.k, candidates)
+        evidence = attribution.evidence(ranker, chosen, rankings, run)
+        measured: list[dict[str, float]] = []
+        with span("fidelity", total=len(chosen), unit="histories") as progress:
+            for row in range(len(chosen)):
+                if rankings.products[row, 0] >= 0:
+                    asked = ask(ranker, chosen, row, candidates, by="product")
+                    measured.append(self._case(asked, rankings, evidence, row, vectors, random))
+                progress.advance()
+        if not measured:
+            raise RequestError("no query has two products in its history and a first product", "give longer histories")
+        figures = {name: np.array([case[name] for case in measured]) for name in measured[0]}
+        return Faithful(figures, case_weights(np.arange(len(measured)), self.resamples, run.seed))
+
+    def _drawn(self, queries: Queries, random: np.random.Generator) -> Int64s:
+        histories = queries.histories
+        pairs = np.unique(np.stack([histories.rows, histories.products.astype(np.int64)]), axis=1)[0]
+        able = np.flatnonzero(np.bincount(pairs, minlength=len(histories)) >= 2)
+        return np.sort(random.permutation(able)[: self.cases])
+
+    def _case(
+        self,
+        asked: Asked,
+        rankings: Rankings,
+        evidence: Evidence,
+        row: int,
+        vectors: Vectors | None,
+        random: np.random.Generator,
+    ) -> dict[str, float]:
+        """Every figure of one query."""
+        history = asked.query.histories.products
+        product, n = int(rankings.products[row, 0]), asked.n_parts
+        brought = np.bincount(asked.part, weights=evidence.of(row, 0, len(history)), minlength=n)
+        curves = {"attributed": self._curves(asked, product, np.argsort(-brought, kind="stable"))}
+        drawn = [self._curves(asked, product, random.permutation(n)) for _ in range(self.orders)]
+        curves["random"] = {name: float(np.mean([each[name] for each in drawn])) for name in drawn[0]}
+        if vectors is not None:
+            near = _cosines(vectors[np.unique(history)], vectors[product])
+            curves["similarity"] = self._curves(asked, product, np.argsort(-near, kind="stable"))
+        figures = {}
+        for order, values in curves.items():
+            for name, value in values.items():
+                figures[name if order == "attributed" else f"{name}:{order}"] = value
+        return figures | self._counterfactual(asked, product, brought)
+
+    def _curves(self, asked: Asked, product: int, order: Int64s) -> dict[str, float]:
+        held = prefixes(order)
+        ranks = asked.ranks(np.concatenate([~held[1:], held[:-1]]), product)
+        gone, alone = np.split(ranks, 2)
+        return {
+            "deletion": float((1 / gone).mean()),
+            "insertion": float((1 / alone).mean()),
+            f"pos@{self.k}": float((gone <= self.k).mean()),
+        }
+
+    def _counterfactual(self, asked: Asked, product: int, brought: Floats) -> dict[str, float]:
+        found = counterfactual(asked, product, self.k, brought)
+        if found is None:
+            return {"counterfactual_found": 0.0, "counterfactual_valid": np.nan, "counterfactual_size": np.nan}
+        kept = ~np.isin(asked.part, found.gone)
+        without = type(asked.query)(asked.query.histories.where(kept), asked.query.days)
+        again = asked.ranker.rank(without, self.k, asked.candidates).products
+        return {
+            "counterfactual_found": 1.0,
+            "counterfactual_valid": float(product not in again),
+            "counterfactual_size": len(found.gone) / asked.n_parts,
+        }
+
+
+def _means(values: Floats, weights: Floats) -> Floats:
+    """The mean of the values that are not NaN, once for each row of `weights`."""
+    there = np.isfinite(values)
+    total = weights[:, there].sum(axis=1)
+    return np.divide(weights[:, there] @ values[there], total, out=np.full(len(weights), np.nan), where=total > 0)
+
+
+def _cosines(vectors: Vectors, other: Vectors) -> Floats:
+    """The cosine of each row with `other`, 0 where either is a zero."""
+    norms = np.linalg.norm(vectors, axis=1) * np.linalg.norm(other)
+    products = (vectors @ other).astype(np.float64)
+    return np.divide(products, norms, out=np.zeros(len(vectors)), where=norms > 0)

@@ -1,0 +1,92 @@
+"""The smallest part of a history without which a product would not be listed.
+
+Up to MOST_EXACT parts every subset is tried, the smaller first, so none is smaller; of equal sizes the one that brought most.
+Beyond, single parts are all tried, then parts are left out one after the other, those that brought most first, and put back
+where the product stays off the list without it: no part of what is left could be spared, but a smaller one may exist.
+Every answer was ranked again before it is given. A product that everybody is shown has none: it stays listed without a history.
+
+Source: Mothilal, Sharma and Tan, Explaining machine learning classifiers through diverse counterfactual explanations (2020),
+for the demands: valid, and no larger than it must be.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from basketry.recommendation.reasons.attribution import MOST_EXACT
+
+if TYPE_CHECKING:
+    from basketry.core.histories import Bools, Floats, Int64s
+    from basketry.recommendation.reasons.deletions import Asked
+
+
+@dataclass(frozen=True, eq=False)
+class Counterfactual:
+    """Without the parts `gone` (ascending numbers) the product is not among the `k` best; `smallest` where none is smaller."""
+
+    gone: Int64s
+    k: int
+    smallest: bool
+
+
+def counterfactual(asked: Asked, product: int, k: int, brought: Floats) -> Counterfactual | None:
+    """What must go, or None where nothing makes it go or it is not listed at all. `brought` float64 [parts] guides the search.
+
+    Cost: a ranking of the candidates a subset tried; at most 2^12 of them, or a few times the number of parts.
+    """
+    n = asked.n_parts
+    if n == 0 or not asked.listed(np.ones((1, n), dtype=np.bool_), product, k)[0]:
+        return None
+    kept = _exact(asked, product, k, brought) if n <= MOST_EXACT else _greedy(asked, product, k, brought)
+    if kept is None or asked.listed(kept[None], product, k)[0]:  # the proof: whatever was found is ranked once more
+        return None
+    gone = np.flatnonzero(~kept)
+    return Counterfactual(gone, k, smallest=n <= MOST_EXACT or len(gone) == 1)
+
+
+def _exact(asked: Asked, product: int, k: int, brought: Floats) -> Bools | None:
+    n = asked.n_parts
+    for size in range(1, n + 1):
+        gone = np.array(list(combinations(range(n), size)))
+        kept = np.ones((len(gone), n), dtype=np.bool_)
+        np.put_along_axis(kept, gone, values=False, axis=1)
+        valid = ~asked.listed(kept, product, k)
+        if valid.any():
+            found: Bools = kept[np.argmax(np.where(valid, brought[gone].sum(axis=1), -np.inf))]
+            return found
+    return None
+
+
+def _greedy(asked: Asked, product: int, k: int, brought: Floats) -> Bools | None:
+    n = asked.n_parts
+    order = np.argsort(-brought, kind="stable")
+    single = ~np.eye(n, dtype=np.bool_)[order]
+    alone = ~asked.listed(single, product, k)
+    if alone.any():
+        first: Bools = single[int(alone.argmax())]
+        return first
+    growing = np.ones((n, n), dtype=np.bool_)
+    growing[:, order] = np.arange(1, n + 1)[:, None] <= np.arange(n)
+    off = ~asked.listed(growing, product, k)
+    if not off.any():
+        return None
+    kept = growing[int(off.argmax())].copy()
+    return _spared(asked, product, k, kept, order[::-1])
+
+
+def _spared(asked: Asked, product: int, k: int, kept: Bools, order: Int64s) -> Bools:
+    """Parts put back, those that brought least first, over and over while one still can be."""
+    again = True
+    while again:
+        again = False
+        for part in order[~kept[order]]:
+            kept[part] = True
+            if asked.listed(kept[None], product, k)[0]:
+                kept[part] = False
+            else:
+                again = True
+    return kept
