@@ -71,7 +71,8 @@ class PopularInGroups:
 
         def entries(of: Int32s, other: Int32s) -> Floats:
             same = (self.groups[of] == self.groups[other]) & (self.groups[of] >= 0)
-            return same * self.counts[other].astype(np.float64)
+            popular: Floats = same * self.counts[other].astype(np.float64)
+            return popular
 
         return added(queries, rankings, self.recency.weights(queries), entries)
 

@@ -104,6 +104,9 @@ def test_caps_and_pins_together():
     assert found.rankings.scores[0].tolist() == [6, 0, 0, 7]
     short = shown(policy, ranked(5), 9)
     assert short.rankings.products[0, :5].tolist() == [0, 4, 11, 5, -1]
+    kept = shown(policy, ranked(11, 5), 2)
+    assert kept.rankings.products.tolist() == [[0, 4]]
+    assert kept.moves(0)[2:] == (Move(11, 1, None, ("pin",)), Move(5, 2, None, ("pin",)))
     late = shown(Policy(pins=(Pin(9, "p8"),)), ranked(5, 6), 9)
     assert late.rankings.products[0, :4].tolist() == [5, 6, 8, -1]  # nothing left to stand before it
 
