@@ -167,7 +167,7 @@ class Fidelity:
         """Every figure of one query."""
         history = asked.query.histories.products
         product, n = int(rankings.products[row, 0]), asked.n_parts
-        brought = np.bincount(asked.part, weights=evidence.of(row, 0, len(history)), minlength=n)
+        brought: Floats = np.bincount(asked.part, weights=evidence.of(row, 0, len(history)), minlength=n)
         curves = {"attributed": self._curves(asked, product, np.argsort(-brought, kind="stable"))}
         drawn = [self._curves(asked, product, random.permutation(n)) for _ in range(self.orders)]
         curves["random"] = {name: float(np.mean([each[name] for each in drawn])) for name in drawn[0]}
@@ -208,11 +208,13 @@ def _means(values: Floats, weights: Floats) -> Floats:
     """The mean of the values that are not NaN, once for each row of `weights`."""
     there = np.isfinite(values)
     total = weights[:, there].sum(axis=1)
-    return np.divide(weights[:, there] @ values[there], total, out=np.full(len(weights), np.nan), where=total > 0)
+    means: Floats = np.divide(weights[:, there] @ values[there], total, out=np.full(len(weights), np.nan), where=total > 0)
+    return means
 
 
 def _cosines(vectors: Vectors, other: Vectors) -> Floats:
     """The cosine of each row with `other`, 0 where either is a zero."""
     norms = np.linalg.norm(vectors, axis=1) * np.linalg.norm(other)
     products = (vectors @ other).astype(np.float64)
-    return np.divide(products, norms, out=np.zeros(len(vectors)), where=norms > 0)
+    cosines: Floats = np.divide(products, norms, out=np.zeros(len(vectors)), where=norms > 0)
+    return cosines
