@@ -10,9 +10,9 @@ import numpy as np
 
 from basketry.core.errors import NotFound, RequestError
 from basketry.core.histories import Candidates, Queries, Rankings
-from basketry.recommendation.links import linked, of_rows
 from basketry.recommendation.filter_text import parsed
 from basketry.recommendation.filters import EVERYTHING, passing
+from basketry.recommendation.links import linked, of_rows
 from basketry.recommendation.popularity import Popular
 from basketry.recommendation.rerank import rerank
 from basketry.recommendation.scenes import SCENES
@@ -112,7 +112,7 @@ class Stage:
         told: list[Evidence] = []
         for number, ranker in enumerate(self.links.values()):
             own = answer.link == number
-            if own.any() or not told and number == len(self.links) - 1:
+            if own.any() or (not told and number == len(self.links) - 1):
                 products = np.where(own, answer.rankings.products, np.int32(-1))
                 told.append(ranker.explain(queries, Rankings(products, np.where(own, answer.rankings.scores, 0.0))))
         return replace(

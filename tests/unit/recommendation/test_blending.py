@@ -72,6 +72,13 @@ def test_a_floor_leaves_little_to_what_is_below_it():
     )
 
 
+def test_a_best_that_is_hardly_anything_is_nothing():
+    faint, loud = (Popular(np.array(counts, dtype=np.float32)) for counts in ([1e-38, 0], [0, 1e38]))
+    for depth in (0, 2):
+        blend = blended((faint, loud), (1, 1), Voicing(depth=depth))
+        assert blend.scores(about([], n=2)).tolist() == [[0, 1]]
+
+
 def test_reasons_of_a_blend_by_hand():
     blend = blended((LEFT, RIGHT), (3, 1), Voicing(depth=0))
     queries = about([0, 3], n=4)  # LEFT: 9 to 1, 4 to 2; RIGHT: .5 to 2; 3 is held
