@@ -19,6 +19,7 @@ from basketry.recommendation.fusion import ReciprocalRanks
 from basketry.recommendation.item_graph import ItemGraph
 from basketry.recommendation.item_neighbours import ItemNeighbours
 from basketry.recommendation.popularity import Popular, Popularity
+from basketry.recommendation.protocols import leave_one_out
 from basketry.recommendation.recency import Recency
 from basketry.recommendation.transitions import Transitions
 from basketry.recommendation.voices import Voicing
@@ -216,20 +217,15 @@ def test_a_chain_of_nothing_is_refused():
 
 def planted(share, n=400, seed=0):
     """Customers of product 0 who next buy what LEFT says (1), with probability `share`, else what RIGHT says (2)."""
-    from scipy.sparse import csr_array
-
-    from basketry.evaluation.retrieval import Questions
-
     wanted = np.where(np.random.default_rng(seed).random(n) < share, 1, 2)
-    relevant = csr_array((np.ones(n, dtype=bool), (np.arange(n), wanted)), shape=(n, 4))
-    return about(*[[0]] * n, n=4), Questions(relevant, np.arange(n))
+    return leave_one_out(Histories.from_rows([[0, product] for product in wanted.tolist()], 4), learn_validation=True)
 
 
 def test_weights_follow_what_was_bought():
     one, two = graph([[0, 1, 0, 0]] + [[0] * 4] * 3), graph([[0, 0, 1, 0]] + [[0] * 4] * 3)
-    queries, questions = planted(0.7)
-    share = float((questions.relevant.indices == 1).mean())
-    found = learn_weights((one, two), queries, questions, Voicing(depth=0))
+    split = planted(0.7)
+    share = float((split.relevant.indices == 1).mean())
+    found = learn_weights((one, two), split, Voicing(depth=0))
     # P(1) = 1 / (1 + exp(b2 - b1)): at the most likely b the difference is the log odds, and the ridge draws both to 0
     assert found.weights == pytest.approx((1, 0), abs=1e-6)
     assert found.relevant == 400
@@ -241,20 +237,16 @@ def test_weights_follow_what_was_bought():
 def test_weights_of_even_rivals_are_even_and_of_a_rest_that_knows_nothing_none():
     one, two = graph([[0, 2, 1, 1]] + [[0] * 4] * 3), graph([[0, 1, 2, 1]] + [[0] * 4] * 3)
     noise = graph([[0, 1, 1, 2]] + [[0] * 4] * 3)
-    queries, questions = planted(0.5, seed=3)
-    found = learn_weights((one, two, noise), queries, questions, Voicing(depth=0))
+    found = learn_weights((one, two, noise), planted(0.5, seed=3), Voicing(depth=0))
     assert found.weights[2] == pytest.approx(0, abs=1e-6)
     assert found.weights[0] == pytest.approx(found.weights[1], abs=0.15)
     assert sum(found.weights) == pytest.approx(1)
 
 
 def test_weights_need_something_to_learn_from():
-    queries, questions = planted(1.0, n=5)
     nothing = graph([[0, 0, 0, 1]] + [[0] * 4] * 3)
     with pytest.raises(DataError, match="anything relevant"):
-        learn_weights((nothing,), queries, questions)
-    with pytest.raises(RequestError, match="5 questions for 4 queries"):
-        learn_weights((LEFT,), queries.select(np.arange(4)), questions)
+        learn_weights((nothing,), planted(1.0, n=5))
 
 
 def test_a_blend_ignores_the_filter_in_its_scores():

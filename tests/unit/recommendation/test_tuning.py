@@ -12,9 +12,10 @@ from basketry.core.histories import Histories
 from basketry.core.protocols import Run
 from basketry.core.space import one_of, within
 from basketry.evaluation.bootstrap import Interval
-from basketry.recommendation.held_out import last_visits
+from basketry.recommendation.held_out import hold_out
 from basketry.recommendation.popularity import Popular
-from basketry.recommendation.tuning import Budget, Fold, Study, best_of, depth_of, figures, search
+from basketry.recommendation.protocols import Split
+from basketry.recommendation.tuning import Budget, Study, best_of, depth_of, figures, search
 from basketry.recommendation.verdict import tune
 
 pytest.importorskip("optuna", reason="tuning needs optuna (pip install 'basketry[train]')")
@@ -37,12 +38,11 @@ class Dial:
         return Popular(counts.astype(np.float32))
 
 
-def fold(seed: int, n: int = 60) -> Fold:
+def fold(seed: int, n: int = 60) -> Split:
     """Everybody buys product 7 last, or, one in three, any other."""
     draw = np.random.default_rng(seed)
     rows = [[int(draw.integers(20, N)), 7 if draw.random() < 0.67 else int(draw.integers(8, 20))] for _ in range(n)]
-    held = last_visits(Histories.from_rows(rows, N))
-    return Fold(held.earlier, held.queries, held.questions)
+    return hold_out(Histories.from_rows(rows, N), 0, repeats=False)
 
 
 def study(estimator: object = Dial()) -> Study:
@@ -69,8 +69,8 @@ def test_the_default_is_kept_where_it_is_best(tmp_path):
 
 def test_the_default_is_kept_where_a_gain_may_be_nothing(tmp_path):
     draw = np.random.default_rng(9)
-    held = last_visits(Histories.from_rows([[int(one), int(two)] for one, two in draw.integers(0, N, (60, 2))], N))
-    changed = Fold(held.earlier, held.queries, held.questions)  # nobody wants product 7 any more than another
+    rows = [[int(one), int(two)] for one, two in draw.integers(0, N, (60, 2))]
+    changed = hold_out(Histories.from_rows(rows, N), 0, repeats=False)  # nobody wants product 7 any more than another
     tuned = tune(study(), changed, Budget(trials=25), tmp_path / "journal.log")
     assert tuned.tuned != tuned.default
     assert tuned.gain.low <= 0
@@ -142,7 +142,7 @@ def test_figures_by_hand():
     # Everybody who buys 7 has it at place 1.
     one = fold(0)
     found = figures(Dial(place=7), one, "hit@1", Run())
-    assert found.mean() == pytest.approx((one.questions.relevant.indices == 7).mean())
+    assert found.mean() == pytest.approx((one.relevant.indices == 7).mean())
 
 
 def test_choices_are_searched_too(tmp_path):
