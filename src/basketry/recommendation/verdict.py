@@ -67,7 +67,7 @@ def tune(study: Study, untouched: Split, budget: Budget, storage: Path, seeds: i
     one, two = (_resampled(each, untouched, study, resamples) for each in (before, after))
     gain = two.gain_over(one, study.metric)
     noise = _noise(study, untouched, before, seeds)
-    better = best != study.estimator and gain.low > 0 and gain.value > noise
+    better = best != study.estimator and earned(gain, noise)
     return Tuned(
         study.estimator,
         best,
@@ -79,6 +79,11 @@ def tune(study: Study, untouched: Split, budget: Budget, storage: Path, seeds: i
         noise,
         tuple(trials),
     )
+
+
+def earned(gain: Interval, noise: float) -> bool:
+    """Whether a gain is one: its interval lies above 0, and it is more than the seed changes."""
+    return gain.low > 0 and gain.value > noise
 
 
 def _resampled(per_query: Floats, fold: Split, study: Study, resamples: int) -> Resampled:

@@ -61,7 +61,7 @@ def weigh(pool: Pool, relevant: Bools) -> Weighed:
     found = np.add.reduceat(relevant, pool.indptr[:-1][np.diff(pool.indptr) > 0]) if len(relevant) else relevant
     if not found.any():
         raise DataError("no part proposes anything relevant", "ask what customers bought later, by the same product codes")
-    choices = _Choices.of(pool, relevant)
+    choices = Choices.of(pool, relevant)
     n = pool.voices.shape[1]
 
     def fit(columns: Int64s) -> tuple[Floats, float]:
@@ -77,7 +77,7 @@ def weigh(pool: Pool, relevant: Bools) -> Weighed:
 
 
 @dataclass(frozen=True, eq=False)
-class _Choices:
+class Choices:
     """The proposals of queries that have something relevant among them; `starts` of each query, `query` of each proposal."""
 
     voices: Floats
@@ -86,7 +86,7 @@ class _Choices:
     starts: Int64s
 
     @classmethod
-    def of(cls, pool: Pool, relevant: Bools) -> _Choices:
+    def of(cls, pool: Pool, relevant: Bools) -> Choices:
         query = pool.queries
         kept = np.isin(query, query[relevant])
         starts = np.flatnonzero(np.diff(query[kept], prepend=-1))

@@ -18,12 +18,13 @@ from basketry.recommendation.chain import Chain, Chained, links_of
 from basketry.recommendation.fusion import ReciprocalRanks
 from basketry.recommendation.item_graph import ItemGraph
 from basketry.recommendation.item_neighbours import ItemNeighbours
+from basketry.recommendation.pool import Pool
 from basketry.recommendation.popularity import Popular, Popularity
 from basketry.recommendation.protocols import leave_one_out
 from basketry.recommendation.recency import Recency
 from basketry.recommendation.transitions import Transitions
 from basketry.recommendation.voices import Voicing
-from basketry.recommendation.weights import learn_weights
+from basketry.recommendation.weights import Choices, learn_weights
 from basketry.testing.rankers import asked, shop
 
 
@@ -241,6 +242,28 @@ def test_weights_of_even_rivals_are_even_and_of_a_rest_that_knows_nothing_none()
     assert found.weights[2] == pytest.approx(0, abs=1e-6)
     assert found.weights[0] == pytest.approx(found.weights[1], abs=0.15)
     assert sum(found.weights) == pytest.approx(1)
+
+
+def test_the_slope_of_the_likelihood_is_its_own():
+    """Queries with several answers too: by central differences."""
+    draw = np.random.default_rng(0)
+    voices = draw.random((30, 3)).astype(np.float32)
+    relevant = np.zeros(30, dtype=bool)
+    relevant[[1, 4, 5, 12, 27]] = True  # the first query has three, the last one, another none
+    places = np.zeros((30, 3), dtype=np.int32)
+    pool = Pool(np.array([0, 10, 20, 25, 30]), np.arange(30, dtype=np.int32), voices, voices, places)
+    choices, columns, at = Choices.of(pool, relevant), np.arange(3), np.array([0.5, 1.0, 2.0])
+    assert len(choices.relevant) == 25
+    value, slope = choices.loss(at, columns)
+    for column, step in enumerate(np.eye(3) * 1e-5):
+        numeric = (choices.loss(at + step, columns)[0] - choices.loss(at - step, columns)[0]) / 2e-5
+        assert slope[column] == pytest.approx(numeric, abs=1e-8)
+    said = voices.astype(float) @ at
+    logs = [
+        said[row] - np.log(np.exp(said[a:b]).sum())
+        for row, a, b in ((1, 0, 10), (4, 0, 10), (5, 0, 10), (12, 10, 20), (27, 25, 30))
+    ]
+    assert value == pytest.approx(-np.mean(logs) + 1e-3 * at @ at)
 
 
 def test_weights_need_something_to_learn_from():

@@ -16,7 +16,7 @@ from basketry.recommendation.held_out import hold_out
 from basketry.recommendation.popularity import Popular
 from basketry.recommendation.protocols import Split
 from basketry.recommendation.tuning import Budget, Study, best_of, depth_of, figures, search
-from basketry.recommendation.verdict import tune
+from basketry.recommendation.verdict import earned, tune
 
 pytest.importorskip("optuna", reason="tuning needs optuna (pip install 'basketry[train]')")
 N = 40
@@ -86,6 +86,14 @@ def test_a_gain_within_the_noise_of_seeds_is_no_gain(tmp_path):
     assert "no more than the seed changes" in replace(wide, gain=Interval(0.02, 0.01, 0.03)).reason
 
 
+@pytest.mark.parametrize(
+    ("low", "value", "noise", "is_one"),
+    [(0.1, 0.2, 0, True), (0, 0.2, 0, False), (0.1, 0.2, 0.2, False), (0.1, 0.2, 0.1, True)],
+)
+def test_a_gain_is_one_above_nothing_and_above_the_noise(low, value, noise, is_one):
+    assert earned(Interval(value, low, 0.3), noise) is is_one
+
+
 def test_a_study_goes_on_where_it_was(tmp_path):
     file = tmp_path / "deep" / "journal.log"
     first = search(study(), Budget(trials=4), file)
@@ -93,6 +101,7 @@ def test_a_study_goes_on_where_it_was(tmp_path):
     on = search(study(), Budget(trials=7), file)
     assert (len(first), len(on)) == (4, 7)
     assert on[:4] == first
+    assert {"place": 0} not in [trial.values for trial in on[1:]]
     assert search(study(), Budget(trials=7), file) == on
     other = replace(study(), folds=(fold(5), fold(1), fold(2)))
     assert len(search(other, Budget(trials=2), file)) == 2  # other data, another study
