@@ -87,6 +87,7 @@ class Choices:
 
     @classmethod
     def of(cls, pool: Pool, relevant: Bools) -> Choices:
+        """Leave out the queries that teach nothing."""
         query = pool.queries
         kept = np.isin(query, query[relevant])
         starts = np.flatnonzero(np.diff(query[kept], prepend=-1))
