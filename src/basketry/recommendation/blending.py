@@ -11,7 +11,7 @@ from basketry.core.errors import RequestError
 from basketry.core.histories import Evidence, Rankings
 from basketry.kernels.ranking import Seen, rank_dense
 from basketry.recommendation.events import laid_out
-from basketry.recommendation.held_out import last_days, last_visits
+from basketry.recommendation.held_out import hold_out
 from basketry.recommendation.rankers import RankerEstimator, nested, parts_of
 from basketry.recommendation.voices import Singles, Voicing, chunks, own_scores, shares
 from basketry.recommendation.weights import learn_weights
@@ -38,9 +38,9 @@ class Blend:
         """The parts in turn. Raises RequestError for weights that do not fit them, DataError where none can be learned."""
         weights = self.weights
         if weights is None:
-            held = last_days(histories, self.horizon_days) if self.horizon_days else last_visits(histories)
-            early = tuple(part.fit(held.earlier, run) for part in self.parts)
-            weights = learn_weights(early, held.queries, held.questions, self.voicing, seed=run.seed).weights
+            held = hold_out(histories, self.horizon_days, self.voicing.repeats)
+            early = tuple(part.fit(held.train, run) for part in self.parts)
+            weights = learn_weights(early, held, self.voicing, seed=run.seed).weights
         return blended(tuple(part.fit(histories, run) for part in self.parts), weights, self.voicing)
 
 

@@ -2,67 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from basketry.core.errors import DataError
-from basketry.core.histories import Queries
-from basketry.evaluation.retrieval import Questions
+from basketry.recommendation.protocols import Split, leave_one_out, time_split
 
 if TYPE_CHECKING:
-    from basketry.core.histories import Bools, Histories
+    from basketry.core.histories import Histories
 
 
-@dataclass(frozen=True, eq=False)
-class HeldOut:
-    """The histories without what is held out, the queries these end in, and what the customers then bought."""
+def hold_out(histories: Histories, horizon_days: int, repeats: bool) -> Split:
+    """The last visit of every customer who came twice, or, above 0, what customers known before bought in the last days.
 
-    earlier: Histories
-    queries: Queries
-    questions: Questions
-
-
-def last_visits(histories: Histories) -> HeldOut:
-    """The last visit of every customer with at least two, asked on its day.
-
-    `earlier` still holds what others did later than that, as leave-one-out does. Raises DataError where nobody came twice.
+    The first suits an exam by leave one out: what others did later is still learned from. The second is what a shop meets.
+    Raises DataError where nothing is left to be asked for.
     """
-    ends = histories.indptr[1:] - 1
-    rows = histories.rows
-    last = np.where(histories.lengths > 0, histories.visits[np.maximum(ends, 0)], 0) if len(histories.visits) else ends
-    held = histories.visits == last[rows]
-    again = np.bincount(rows[~held], minlength=len(histories)) > 0
-    return _held(histories, held & again[rows])
-
-
-def last_days(histories: Histories, days: int) -> HeldOut:
-    """What every customer with a history before them bought in the `days` last of all, asked on the first of these days.
-
-    Raises DataError where nobody came before and in them.
-    """
-    first = int(histories.days.max(initial=0)) - days + 1
-    held = histories.days >= first
-    found = _held(histories, held)
-    asked = np.full(len(found.queries), first, dtype=np.int32)
-    return HeldOut(found.earlier, Queries(found.queries.histories, asked), found.questions)
-
-
-def _held(histories: Histories, held: Bools) -> HeldOut:
-    from scipy.sparse import csr_array
-
-    earlier = histories.where(~held)
-    later = histories.where(held)
-    who = np.flatnonzero((earlier.lengths > 0) & (later.lengths > 0))
-    if not len(who):
-        raise DataError("nobody bought both before what is held out and in it", "give longer histories, or hold out less")
-    answers = later.select(who)
-    relevant = csr_array(
-        (np.ones(len(answers.products), dtype=np.bool_), (answers.rows, answers.products)),
-        shape=(len(who), histories.n_products),
-    )
-    relevant.sum_duplicates()
-    relevant.data[:] = True
-    days = answers.days[answers.indptr[:-1]]
-    return HeldOut(earlier, Queries(earlier.select(who), days), Questions(relevant, who))
+    if horizon_days:
+        end = int(histories.days.max(initial=0)) + 1
+        first = end - horizon_days
+        if not (histories.days < first).any():
+            raise DataError(f"nothing happened before the last {horizon_days} days", "give longer histories, or hold out less")
+        split = time_split(histories, first, horizon_days, repeats)
+    else:
+        split = leave_one_out(histories, unit="visit", repeats=repeats, learn_validation=True)
+    if not split.relevant.nnz:
+        raise DataError("nobody bought anything both before what is held out and in it", "give longer histories")
+    return split

@@ -14,7 +14,7 @@ from basketry.kernels.ranking import Seen, rank_dense
 from basketry.recommendation.boosting import Boosting, read_forest
 from basketry.recommendation.events import laid_out
 from basketry.recommendation.features import ProductFacts, Sales, features
-from basketry.recommendation.held_out import HeldOut, last_days, last_visits
+from basketry.recommendation.held_out import hold_out
 from basketry.recommendation.pool import Pool, pool_of
 from basketry.recommendation.rankers import RankerEstimator, nested, parts_of
 from basketry.recommendation.voices import Voicing, chunks, own_scores
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from basketry.core.histories import Floats, Histories, Queries
     from basketry.core.protocols import Arrays, Ranker, Run, Vectors
     from basketry.kernels.forest import Forest
+    from basketry.recommendation.protocols import Split
     from basketry.recommendation.voices import Singles
 
 _ABOVE = 1e-3  # what the least proposal scores, as 0 says that nothing is known
@@ -51,8 +52,8 @@ class LearnedRanker:
             raise RequestError(f"{self} cannot be fitted", "give parts; depth and most start at 1, horizon_days at 0")
         facts = facts or ProductFacts.unknown(histories.n_products)
         with span("learned ranker", total=3, unit="steps") as progress:
-            held = last_days(histories, self.horizon_days) if self.horizon_days else last_visits(histories)
-            early = self._around(tuple(part.fit(held.earlier, run) for part in self.parts), held.earlier, facts, run)
+            held = hold_out(histories, self.horizon_days, self.voicing.repeats)
+            early = self._around(tuple(part.fit(held.train, run) for part in self.parts), held.train, facts, run)
             progress.advance()
             trees = self._trees(early, held, run)
             progress.advance()
@@ -64,13 +65,13 @@ class LearnedRanker:
         empty = np.empty(0, dtype=np.uint8)
         return Learned(parts, empty, None, Sales.of(histories, run), facts, self.voicing, self.depth)
 
-    def _trees(self, early: Learned, held: HeldOut, run: Run) -> npt.NDArray[np.uint8]:
+    def _trees(self, early: Learned, held: Split, run: Run) -> npt.NDArray[np.uint8]:
         chosen = np.arange(len(held.queries))
         if len(chosen) > self.most:
             chosen = np.sort(np.random.default_rng(run.seed).choice(chosen, self.most, replace=False))
         queries = held.queries.select(chosen)
         pool = early.pool(queries, Candidates(repeats=self.voicing.repeats))
-        relevant = pool.relevant(held.questions.select(chosen))
+        relevant = pool.relevant(held.relevant[chosen])
         return self.boosting.fit(features(pool, queries, early.sales, early.facts), relevant, pool.indptr, run)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from basketry.core.errors import EncoderError, RequestError
 from basketry.core.histories import Evidence, Histories, Queries, Rankings
+from basketry.core.space import one_of, within
 from basketry.encoders.history.layout import Layout
 from basketry.kernels.ranking import Seen, rank_dense
 from basketry.training.plan import TrainingPlan
@@ -34,16 +35,16 @@ class Neural:
     """
 
     body: str = "transformer"
-    dim: int = 64
+    dim: int = one_of(64, (32, 64, 96, 128), "numbers of a product's vector")
     length: int = 50
-    blocks: int = 2
+    blocks: int = within(2, 1, 3, "layers")
     heads: int = 2
     masked: bool = False
     gated: bool = False
-    dropout: float = 0.2
-    negatives: int = 256
+    dropout: float = within(0.2, 0.0, 0.5, "share of the activations left out in training")
+    negatives: int = within(256, 64, 1_024, "products that each answer is told from", log=True)
     corrected: bool = False
-    hidden: float = 0.2
+    hidden: float = within(0.2, 0.05, 0.6, "share of the products masked, of a body that learns by masks")
     validation: float = 0.1
     pretraining: int = 5
     plan: TrainingPlan = field(default_factory=lambda: TrainingPlan(learning_rate=2e-3, epochs=20, batch_size=256, patience=3))

@@ -14,9 +14,10 @@ from basketry.core.histories import Candidates
 from basketry.recommendation.voices import Singles, chunks
 
 if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
     from basketry.core.histories import Bools, Int32s, Int64s, Queries
     from basketry.core.protocols import Ranker
-    from basketry.evaluation.retrieval import Questions
     from basketry.recommendation.voices import Voicing
 
 
@@ -40,12 +41,14 @@ class Pool:
         """The query of each proposal."""
         return np.repeat(np.arange(len(self.indptr) - 1, dtype=np.int64), np.diff(self.indptr))
 
-    def relevant(self, questions: Questions) -> Bools:
-        """Whether each proposal is relevant to its query. Raises RequestError for questions that are not about the queries."""
-        n, products = questions.relevant.shape
+    def relevant(self, answers: csr_array) -> Bools:
+        """Whether each proposal is among the answers, sparse bool [queries, n_products]. Raises RequestError for another n."""
+        n, products = answers.shape
         if n != len(self.indptr) - 1:
-            raise RequestError(f"{n} questions for {len(self.indptr) - 1} queries", "ask one question for each query")
-        known = np.repeat(np.arange(n), np.diff(questions.relevant.indptr)) * np.int64(products) + questions.relevant.indices
+            raise RequestError(
+                f"answers to {n} of {len(self.indptr) - 1} queries", "give a row for each query, also an empty one"
+            )
+        known = np.repeat(np.arange(n), np.diff(answers.indptr)) * np.int64(products) + answers.indices
         found: Bools = np.isin(self.queries * products + self.products, known)
         return found
 

@@ -24,7 +24,6 @@ from basketry.recommendation.item_neighbours import ItemNeighbours
 from basketry.recommendation.popularity import Popularity
 from basketry.recommendation.protocols import Split, time_split
 from basketry.recommendation.rankers import nested, parts_of
-from basketry.recommendation.recency import Recency
 from basketry.recommendation.reorder import Reorder
 from basketry.recommendation.transitions import Transitions
 from basketry.recommendation.voices import Voicing
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 
 PERSONAL: Final = "personal"
 NEW, AGAIN = "new products", "next basket"  # the two exams: what the customer had not bought yet, and all that was bought
-FREQUENCY: Final = "reorder frequency"
 
 
 @dataclass(frozen=True)
@@ -86,8 +84,6 @@ class Recommending:
             exams = {}
             for name, (_, split) in splits.items():
                 rankers: dict[str, Ranker] = {PERSONAL: _blend(asked, weights[name], repeats=split.repeats)}
-                if split.repeats:
-                    rankers[FREQUENCY] = Reorder(Recency()).fit(split.train, run)
                 exams[name] = assess(rankers, split, run, described=described)
             progress.advance()
             found = Recommenders(self._fitted(histories, run), weights, exams)

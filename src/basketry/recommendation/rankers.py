@@ -30,12 +30,16 @@ def rankers() -> dict[str, type[Ranker]]:
     from basketry.recommendation.fusion import Fused
     from basketry.recommendation.item_graph import ItemGraph
     from basketry.recommendation.learned import Learned
+    from basketry.recommendation.neural import NeuralRanker
     from basketry.recommendation.popularity import Popular
+    from basketry.recommendation.popularity_in_groups import PopularInGroups
 
     return {
         "item graph": ItemGraph,
         "dense graph": DenseGraph,
+        "neural": NeuralRanker,
         "popular": Popular,
+        "popular in groups": PopularInGroups,
         "blended": Blended,
         "fused": Fused,
         "chained": Chained,

@@ -6,35 +6,23 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from basketry.core.errors import BasketryError, RequestError
-from basketry.core.histories import Candidates
 from basketry.core.space import Dimension, Value, space_of, with_values
 from basketry.core.telemetry import span
+from basketry.evaluation.retrieval import METRICS, Questions
 from basketry.recommendation.rankers import RankerEstimator
 
 if TYPE_CHECKING:
-    from basketry.core.histories import Histories, Queries
     from basketry.core.protocols import Run
-    from basketry.evaluation.retrieval import Questions
+    from basketry.recommendation.protocols import Split
 
-_METRICS: Final = ("hit", "recall", "mrr", "ndcg")
 _BEFORE_PRUNING: Final = 5  # trials that always run to their last fold
-
-
-@dataclass(frozen=True, eq=False)
-class Fold:
-    """Fit on `histories`, which end before the `queries` are answered; `questions` say what was right."""
-
-    histories: Histories
-    queries: Queries
-    questions: Questions
-    candidates: Candidates = field(default_factory=Candidates)
 
 
 @dataclass(frozen=True)
@@ -72,7 +60,7 @@ class Study:
     """A search in progress: an estimator, the folds and the figure it is judged by, such as "ndcg@10"."""
 
     estimator: RankerEstimator
-    folds: tuple[Fold, ...]
+    folds: tuple[Split, ...]
     metric: str
     run: Run
 
@@ -89,18 +77,15 @@ class Study:
         told = [type(self.estimator).__name__, repr(self.estimator), self.metric, [asdict(d) for d in space_of(self.estimator)]]
         digest = hashlib.sha256(json.dumps(told, default=str).encode())
         for fold in self.folds:
-            for array in (fold.histories.indptr, fold.histories.products, fold.histories.days, fold.histories.visits):
-                digest.update(np.ascontiguousarray(array).tobytes())
-            digest.update(fold.queries.days.tobytes())
-            digest.update(fold.questions.relevant.indptr.tobytes() + fold.questions.relevant.indices.tobytes())
+            digest.update(fold.digest.encode())
         return f"{type(self.estimator).__name__}-{digest.hexdigest()[:16]}"
 
 
-def figures(estimator: RankerEstimator, fold: Fold, metric: str, run: Run) -> np.ndarray[Any, np.dtype[np.float64]]:
+def figures(estimator: RankerEstimator, fold: Split, metric: str, run: Run) -> np.ndarray[Any, np.dtype[np.float64]]:
     """The figure of every query of a fold, float64 [queries], NaN where nothing is relevant."""
     k = depth_of(metric)
-    ranked = estimator.fit(fold.histories, run).rank(fold.queries, k, fold.candidates).products
-    return fold.questions.per_query(ranked.astype(np.int64), (k,))[metric]
+    ranked = estimator.fit(fold.train, run).rank(fold.queries, k, fold.candidates).products
+    return Questions(fold.relevant, fold.customers).per_query(ranked.astype(np.int64), (k,))[metric]
 
 
 def search(study: Study, budget: Budget, storage: Path) -> list[Trial]:
@@ -129,8 +114,8 @@ def search(study: Study, budget: Budget, storage: Path) -> list[Trial]:
 def depth_of(metric: str) -> int:
     """The k of a figure such as "recall@10". Raises RequestError for another figure."""
     name, at, k = metric.partition("@")
-    if name not in _METRICS or not at or not k.isdigit() or int(k) < 1:
-        raise RequestError(f"no figure is called {metric!r}", f"write one of {', '.join(_METRICS)}, then @ and places: ndcg@10")
+    if name not in METRICS or not at or not k.isdigit() or int(k) < 1:
+        raise RequestError(f"no figure is called {metric!r}", f"write one of {', '.join(METRICS)}, then @ and places: ndcg@10")
     return int(k)
 
 

@@ -10,11 +10,12 @@ import numpy as np
 
 from basketry.core.space import space_of, with_values
 from basketry.evaluation.bootstrap import Interval, Resampled, case_weights
-from basketry.recommendation.tuning import Budget, Fold, Study, Trial, best_of, figures, search
+from basketry.recommendation.tuning import Budget, Study, Trial, best_of, figures, search
 
 if TYPE_CHECKING:
     from basketry.core.histories import Floats
     from basketry.core.protocols import Run
+    from basketry.recommendation.protocols import Split
     from basketry.recommendation.rankers import RankerEstimator
 
 
@@ -50,7 +51,7 @@ class Tuned:
         return f"the tuned values are used: on the untouched window they gain {gain}, the seed changes {self.noise:.4f}"
 
 
-def tune(study: Study, untouched: Fold, budget: Budget, storage: Path, seeds: int = 3, resamples: int = 1_000) -> Tuned:
+def tune(study: Study, untouched: Split, budget: Budget, storage: Path, seeds: int = 3, resamples: int = 1_000) -> Tuned:
     """Search, then fit default and best once more and compare them on `untouched`, whose answers come after every fold's.
 
     The default is fitted by `seeds` seeds; where two of them give the same figures no more are tried.
@@ -66,7 +67,7 @@ def tune(study: Study, untouched: Fold, budget: Budget, storage: Path, seeds: in
     one, two = (_resampled(each, untouched, study, resamples) for each in (before, after))
     gain = two.gain_over(one, study.metric)
     noise = _noise(study, untouched, before, seeds)
-    better = best != study.estimator and gain.low > 0 and gain.value > noise
+    better = best != study.estimator and earned(gain, noise)
     return Tuned(
         study.estimator,
         best,
@@ -80,15 +81,20 @@ def tune(study: Study, untouched: Fold, budget: Budget, storage: Path, seeds: in
     )
 
 
-def _resampled(per_query: Floats, fold: Fold, study: Study, resamples: int) -> Resampled:
+def earned(gain: Interval, noise: float) -> bool:
+    """Whether a gain is one: its interval lies above 0, and it is more than the seed changes."""
+    return gain.low > 0 and gain.value > noise
+
+
+def _resampled(per_query: Floats, fold: Split, study: Study, resamples: int) -> Resampled:
     asked = np.isfinite(per_query)
-    weight = case_weights(fold.questions.cluster[asked], resamples, study.run.seed)
+    weight = case_weights(fold.customers[asked], resamples, study.run.seed)
     total = weight.sum(axis=1)
     total[total == 0] = np.nan
     return Resampled({study.metric: weight @ per_query[asked] / total})
 
 
-def _noise(study: Study, fold: Fold, first: Floats, seeds: int) -> float:
+def _noise(study: Study, fold: Split, first: Floats, seeds: int) -> float:
     means = [float(np.nanmean(first))]
     for number in range(1, seeds):
         found = figures(study.estimator, fold, study.metric, _seeded(study.run, study.run.seed + number))

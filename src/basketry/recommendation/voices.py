@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from basketry.core.protocols import Ranker
 
 HIGHEST: Final = 0.75  # of the best a floor may be: scores are float32, and 1 / (1 - HIGHEST) times their rounding is in x
+LEAST: Final = 1e-30  # a best score below this says nothing: float32 could not hold its inverse
 CHUNK: Final = 256  # queries whose dense scores stand in memory at once
 
 Singles = npt.NDArray[np.float32]
@@ -70,6 +71,7 @@ class Voicing:
         """The voice of one ranker in each query."""
         top = part.rank(queries, max(self.depth, 1), Candidates(repeats=self.repeats))
         said = np.where((top.products >= 0) & (top.scores > 0), top.scores, 0.0)
+        said[:, 0][said[:, 0] < LEAST] = 0
         best, floor = said[:, 0], said[:, -1] if self.depth > 0 else np.zeros(len(said))
         floor = np.minimum(floor, HIGHEST * best)
         spread, floored = best - floor, floor > 0

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from basketry.core.errors import DataError, RequestError
+from basketry.core.errors import DataError
 from basketry.core.histories import Candidates
 from basketry.recommendation.pool import Pool, pool_of
 from basketry.recommendation.voices import Voicing
 
 if TYPE_CHECKING:
-    from basketry.core.histories import Bools, Floats, Int64s, Queries
+    from basketry.core.histories import Bools, Floats, Int64s
     from basketry.core.protocols import Ranker
-    from basketry.evaluation.retrieval import Questions
+    from basketry.recommendation.protocols import Split
 
 DEPTH: Final = 100  # proposals of each part that its rivals are drawn from
 _RIDGE: Final = 1e-3  # keeps weights finite where one part is never wrong
@@ -36,30 +36,22 @@ class Weighed:
 
 
 def learn_weights(
-    parts: Sequence[Ranker],
-    queries: Queries,
-    questions: Questions,
-    voicing: Voicing | None = None,
-    most: int = 5_000,
-    seed: int = 0,
+    parts: Sequence[Ranker], split: Split, voicing: Voicing | None = None, most: int = 5_000, seed: int = 0
 ) -> Weighed:
     """The b >= 0 under which what was relevant is likeliest, scaled to sum to 1: the conditional logit.
 
     Of a query with voices x_j of its proposals j, P(j) = exp(b x_j) / sum over proposals i of exp(b x_i); proposals are the
     best 100 of each part that the history does not hold (unless the voicing `repeats`). The likelihood is concave, so there is
-    one answer whatever the start; a search for most nDCG@10 over a grid of weights found no better one on later halves of the
-    questions. Of more than `most` queries as many are drawn by `seed`. Source: McFadden (1974).
-
-    Raises DataError where no part proposes anything relevant, RequestError for questions that do not fit the queries.
+    one answer whatever the start; a search for most nDCG@10 over a grid of weights found no better one on other halves of the
+    questions. `parts` are fitted on `split.train`. Of more than `most` queries as many are drawn by `seed`. Raises DataError
+    where no part proposes anything relevant. Source: McFadden, Conditional logit analysis (1974).
     """
-    if len(queries) != questions.relevant.shape[0]:
-        raise RequestError(f"{questions.relevant.shape[0]} questions for {len(queries)} queries", "ask one for each query")
     voicing = voicing or Voicing()
-    asked = np.flatnonzero(np.diff(questions.relevant.indptr) > 0)
+    asked = np.flatnonzero(np.diff(split.relevant.indptr) > 0)
     if len(asked) > most:
         asked = np.sort(np.random.default_rng(seed).choice(asked, most, replace=False))
-    pool = pool_of(parts, queries.select(asked), DEPTH, Candidates(repeats=voicing.repeats), voicing)
-    return weigh(pool, pool.relevant(questions.select(asked)))
+    pool = pool_of(parts, split.queries.select(asked), DEPTH, Candidates(repeats=voicing.repeats), voicing)
+    return weigh(pool, pool.relevant(split.relevant[asked]))
 
 
 def weigh(pool: Pool, relevant: Bools) -> Weighed:
@@ -69,7 +61,7 @@ def weigh(pool: Pool, relevant: Bools) -> Weighed:
     found = np.add.reduceat(relevant, pool.indptr[:-1][np.diff(pool.indptr) > 0]) if len(relevant) else relevant
     if not found.any():
         raise DataError("no part proposes anything relevant", "ask what customers bought later, by the same product codes")
-    choices = _Choices.of(pool, relevant)
+    choices = Choices.of(pool, relevant)
     n = pool.voices.shape[1]
 
     def fit(columns: Int64s) -> tuple[Floats, float]:
@@ -85,7 +77,7 @@ def weigh(pool: Pool, relevant: Bools) -> Weighed:
 
 
 @dataclass(frozen=True, eq=False)
-class _Choices:
+class Choices:
     """The proposals of queries that have something relevant among them; `starts` of each query, `query` of each proposal."""
 
     voices: Floats
@@ -94,7 +86,8 @@ class _Choices:
     starts: Int64s
 
     @classmethod
-    def of(cls, pool: Pool, relevant: Bools) -> _Choices:
+    def of(cls, pool: Pool, relevant: Bools) -> Choices:
+        """Leave out the queries that teach nothing."""
         query = pool.queries
         kept = np.isin(query, query[relevant])
         starts = np.flatnonzero(np.diff(query[kept], prepend=-1))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 import numpy as np
 
 from basketry.core.errors import RequestError
+from basketry.core.space import within
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -25,11 +26,13 @@ def _hyperparameter(default: float | str | bool, meaning: str, unit: str = "") -
 class TrainingPlan:
     """What the training loop may vary. Raises RequestError, on construction, for a value out of its range."""
 
-    learning_rate: float = _hyperparameter(2e-5, "highest learning rate, reached at the end of the warm-up; > 0")
+    learning_rate: float = within(2e-5, 1e-6, 1e-2, "highest learning rate, reached at the end of the warm-up; > 0", log=True)
     epochs: int = _hyperparameter(1, "passes over the examples; at least 1", "passes")
     batch_size: int = _hyperparameter(64, "examples in one step, over all processes and micro-batches; at least 1", "examples")
     warmup: float = _hyperparameter(0.1, "share of the steps in which the rate rises from 0; 0 to 1", "share")
-    weight_decay: float = _hyperparameter(0.01, "decoupled decay of matrices; biases and norms have none; at least 0")
+    weight_decay: float = within(
+        0.01, 1e-4, 0.3, "decay of matrices, apart from the loss; at least 0", log=True
+    )
     max_norm: float = _hyperparameter(1.0, "gradients longer than this are cut to it; 0 = never", "L2 norm")
     accumulate: int = _hyperparameter(1, "micro-batches a step is split into, to save memory; at least 1", "micro-batches")
     patience: int = _hyperparameter(0, "validations without gain before stopping; 0 = never stop early", "validations")

@@ -18,11 +18,13 @@ from basketry.recommendation.chain import Chain, Chained, links_of
 from basketry.recommendation.fusion import ReciprocalRanks
 from basketry.recommendation.item_graph import ItemGraph
 from basketry.recommendation.item_neighbours import ItemNeighbours
+from basketry.recommendation.pool import Pool
 from basketry.recommendation.popularity import Popular, Popularity
+from basketry.recommendation.protocols import leave_one_out
 from basketry.recommendation.recency import Recency
 from basketry.recommendation.transitions import Transitions
 from basketry.recommendation.voices import Voicing
-from basketry.recommendation.weights import learn_weights
+from basketry.recommendation.weights import Choices, learn_weights
 from basketry.testing.rankers import asked, shop
 
 
@@ -70,6 +72,13 @@ def test_a_floor_leaves_little_to_what_is_below_it():
     assert np.allclose(
         blended((popular,), (1,), Voicing(depth=1, low=0.1)).scores(about([], n=4)), [[1, 0.08, 0.1 * 20 / 75, 0.1 * 10 / 75]]
     )
+
+
+def test_a_best_that_is_hardly_anything_is_nothing():
+    faint, loud = (Popular(np.array(counts, dtype=np.float32)) for counts in ([1e-38, 0], [0, 1e38]))
+    for depth in (0, 2):
+        blend = blended((faint, loud), (1, 1), Voicing(depth=depth))
+        assert blend.scores(about([], n=2)).tolist() == [[0, 1]]
 
 
 def test_reasons_of_a_blend_by_hand():
@@ -209,20 +218,15 @@ def test_a_chain_of_nothing_is_refused():
 
 def planted(share, n=400, seed=0):
     """Customers of product 0 who next buy what LEFT says (1), with probability `share`, else what RIGHT says (2)."""
-    from scipy.sparse import csr_array
-
-    from basketry.evaluation.retrieval import Questions
-
     wanted = np.where(np.random.default_rng(seed).random(n) < share, 1, 2)
-    relevant = csr_array((np.ones(n, dtype=bool), (np.arange(n), wanted)), shape=(n, 4))
-    return about(*[[0]] * n, n=4), Questions(relevant, np.arange(n))
+    return leave_one_out(Histories.from_rows([[0, product] for product in wanted.tolist()], 4), learn_validation=True)
 
 
 def test_weights_follow_what_was_bought():
     one, two = graph([[0, 1, 0, 0]] + [[0] * 4] * 3), graph([[0, 0, 1, 0]] + [[0] * 4] * 3)
-    queries, questions = planted(0.7)
-    share = float((questions.relevant.indices == 1).mean())
-    found = learn_weights((one, two), queries, questions, Voicing(depth=0))
+    split = planted(0.7)
+    share = float((split.relevant.indices == 1).mean())
+    found = learn_weights((one, two), split, Voicing(depth=0))
     # P(1) = 1 / (1 + exp(b2 - b1)): at the most likely b the difference is the log odds, and the ridge draws both to 0
     assert found.weights == pytest.approx((1, 0), abs=1e-6)
     assert found.relevant == 400
@@ -234,20 +238,38 @@ def test_weights_follow_what_was_bought():
 def test_weights_of_even_rivals_are_even_and_of_a_rest_that_knows_nothing_none():
     one, two = graph([[0, 2, 1, 1]] + [[0] * 4] * 3), graph([[0, 1, 2, 1]] + [[0] * 4] * 3)
     noise = graph([[0, 1, 1, 2]] + [[0] * 4] * 3)
-    queries, questions = planted(0.5, seed=3)
-    found = learn_weights((one, two, noise), queries, questions, Voicing(depth=0))
+    found = learn_weights((one, two, noise), planted(0.5, seed=3), Voicing(depth=0))
     assert found.weights[2] == pytest.approx(0, abs=1e-6)
     assert found.weights[0] == pytest.approx(found.weights[1], abs=0.15)
     assert sum(found.weights) == pytest.approx(1)
 
 
+def test_the_slope_of_the_likelihood_is_its_own():
+    """Queries with several answers too: by central differences."""
+    draw = np.random.default_rng(0)
+    voices = draw.random((30, 3)).astype(np.float32)
+    relevant = np.zeros(30, dtype=bool)
+    relevant[[1, 4, 5, 12, 27]] = True  # the first query has three, the last one, another none
+    places = np.zeros((30, 3), dtype=np.int32)
+    pool = Pool(np.array([0, 10, 20, 25, 30]), np.arange(30, dtype=np.int32), voices, voices, places)
+    choices, columns, at = Choices.of(pool, relevant), np.arange(3), np.array([0.5, 1.0, 2.0])
+    assert len(choices.relevant) == 25
+    value, slope = choices.loss(at, columns)
+    for column, step in enumerate(np.eye(3) * 1e-5):
+        numeric = (choices.loss(at + step, columns)[0] - choices.loss(at - step, columns)[0]) / 2e-5
+        assert slope[column] == pytest.approx(numeric, abs=1e-8)
+    said = voices.astype(float) @ at
+    logs = [
+        said[row] - np.log(np.exp(said[a:b]).sum())
+        for row, a, b in ((1, 0, 10), (4, 0, 10), (5, 0, 10), (12, 10, 20), (27, 25, 30))
+    ]
+    assert value == pytest.approx(-np.mean(logs) + 1e-3 * at @ at)
+
+
 def test_weights_need_something_to_learn_from():
-    queries, questions = planted(1.0, n=5)
     nothing = graph([[0, 0, 0, 1]] + [[0] * 4] * 3)
     with pytest.raises(DataError, match="anything relevant"):
-        learn_weights((nothing,), queries, questions)
-    with pytest.raises(RequestError, match="5 questions for 4 queries"):
-        learn_weights((LEFT,), queries.select(np.arange(4)), questions)
+        learn_weights((nothing,), planted(1.0, n=5))
 
 
 def test_a_blend_ignores_the_filter_in_its_scores():

@@ -12,10 +12,11 @@ from basketry.core.histories import Histories
 from basketry.core.protocols import Run
 from basketry.core.space import one_of, within
 from basketry.evaluation.bootstrap import Interval
-from basketry.recommendation.held_out import last_visits
+from basketry.recommendation.held_out import hold_out
 from basketry.recommendation.popularity import Popular
-from basketry.recommendation.tuning import Budget, Fold, Study, best_of, depth_of, figures, search
-from basketry.recommendation.verdict import tune
+from basketry.recommendation.protocols import Split
+from basketry.recommendation.tuning import Budget, Study, best_of, depth_of, figures, search
+from basketry.recommendation.verdict import earned, tune
 
 pytest.importorskip("optuna", reason="tuning needs optuna (pip install 'basketry[train]')")
 N = 40
@@ -37,12 +38,11 @@ class Dial:
         return Popular(counts.astype(np.float32))
 
 
-def fold(seed: int, n: int = 60) -> Fold:
+def fold(seed: int, n: int = 60) -> Split:
     """Everybody buys product 7 last, or, one in three, any other."""
     draw = np.random.default_rng(seed)
     rows = [[int(draw.integers(20, N)), 7 if draw.random() < 0.67 else int(draw.integers(8, 20))] for _ in range(n)]
-    held = last_visits(Histories.from_rows(rows, N))
-    return Fold(held.earlier, held.queries, held.questions)
+    return hold_out(Histories.from_rows(rows, N), 0, repeats=False)
 
 
 def study(estimator: object = Dial()) -> Study:
@@ -69,8 +69,8 @@ def test_the_default_is_kept_where_it_is_best(tmp_path):
 
 def test_the_default_is_kept_where_a_gain_may_be_nothing(tmp_path):
     draw = np.random.default_rng(9)
-    held = last_visits(Histories.from_rows([[int(one), int(two)] for one, two in draw.integers(0, N, (60, 2))], N))
-    changed = Fold(held.earlier, held.queries, held.questions)  # nobody wants product 7 any more than another
+    rows = [[int(one), int(two)] for one, two in draw.integers(0, N, (60, 2))]
+    changed = hold_out(Histories.from_rows(rows, N), 0, repeats=False)  # nobody wants product 7 any more than another
     tuned = tune(study(), changed, Budget(trials=25), tmp_path / "journal.log")
     assert tuned.tuned != tuned.default
     assert tuned.gain.low <= 0
@@ -86,6 +86,14 @@ def test_a_gain_within_the_noise_of_seeds_is_no_gain(tmp_path):
     assert "no more than the seed changes" in replace(wide, gain=Interval(0.02, 0.01, 0.03)).reason
 
 
+@pytest.mark.parametrize(
+    ("low", "value", "noise", "is_one"),
+    [(0.1, 0.2, 0, True), (0, 0.2, 0, False), (0.1, 0.2, 0.2, False), (0.1, 0.2, 0.1, True)],
+)
+def test_a_gain_is_one_above_nothing_and_above_the_noise(low, value, noise, is_one):
+    assert earned(Interval(value, low, 0.3), noise) is is_one
+
+
 def test_a_study_goes_on_where_it_was(tmp_path):
     file = tmp_path / "deep" / "journal.log"
     first = search(study(), Budget(trials=4), file)
@@ -93,6 +101,7 @@ def test_a_study_goes_on_where_it_was(tmp_path):
     on = search(study(), Budget(trials=7), file)
     assert (len(first), len(on)) == (4, 7)
     assert on[:4] == first
+    assert {"place": 0} not in [trial.values for trial in on[1:]]
     assert search(study(), Budget(trials=7), file) == on
     other = replace(study(), folds=(fold(5), fold(1), fold(2)))
     assert len(search(other, Budget(trials=2), file)) == 2  # other data, another study
@@ -142,7 +151,7 @@ def test_figures_by_hand():
     # Everybody who buys 7 has it at place 1.
     one = fold(0)
     found = figures(Dial(place=7), one, "hit@1", Run())
-    assert found.mean() == pytest.approx((one.questions.relevant.indices == 7).mean())
+    assert found.mean() == pytest.approx((one.relevant.indices == 7).mean())
 
 
 def test_choices_are_searched_too(tmp_path):
