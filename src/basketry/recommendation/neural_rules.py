@@ -103,7 +103,8 @@ class BasketNetwork:
         ids[:, :-1] = np.maximum(antecedents, 0)
         ids[np.arange(len(ids)), counts] = products
         vectors = [self._read(ids[s : s + _PART], counts[s : s + _PART] + 1) for s in range(0, len(ids), _PART)]
-        logits = np.concatenate(vectors) @ self.arrays["products"].T + self.arrays["bias"]
+        table, bias = (np.asarray(self.arrays[name], dtype=np.float32) for name in ("products", "bias"))
+        logits = np.concatenate(vectors) @ table.T + bias
         chances: Vectors = (1 / (1 + np.exp(-logits))).astype(np.float32)
         line, place = np.nonzero(antecedents >= 0)
         chances[line, antecedents[line, place]] = 1

@@ -56,7 +56,8 @@ class SampledSoftmax:
         known = torch.from_numpy(np.flatnonzero(network.known)).to(ids.device)
         drawn = known[torch.randint(len(known), (self.negatives,), device=ids.device)]
         read = ids[mask]
-        inside, right, wrong = network.embed(torch.cat([read, targets, drawn])).split([len(read), len(targets), len(drawn)])
+        together = network.embed(torch.cat([read, targets, drawn]))  # once: a graph spreads once
+        inside, right, wrong = torch.split(together, [len(read), len(targets), len(drawn)])
         vectors = network.read(inside, ids, mask)[asked[mask]]
         positive = (vectors * right).sum(-1) + network.bias[targets]
         negative = vectors @ wrong.T + network.bias[drawn]

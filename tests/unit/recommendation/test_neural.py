@@ -62,8 +62,9 @@ def model(cycle: Histories) -> NeuralRanker:
 )
 def test_a_cycle_is_learned(cycle: Histories, kind: dict[str, object]) -> None:
     ranker = Neural(**{**SMALL, **kind}).fit(cycle, RUN)  # type: ignore[arg-type]
-    # Six events and more: the start of a longer history is not read.
-    queries = ask([[(start + step) % 10 for step in range(length)] for start in range(10) for length in (1, 3, 7)])
+    # Of seven events the first is not read. A hidden product was never learned of beside one event alone.
+    lengths = (3, 7) if "masked" in kind else (1, 3, 7)
+    queries = ask([[(start + step) % 10 for step in range(length)] for start in range(10) for length in lengths])
     first = ranker.rank(queries, 1, Candidates(repeats=True)).products[:, 0]
     ends = queries.histories.products[queries.histories.indptr[1:] - 1]
     assert first.tolist() == ((ends + 1) % 10).tolist()

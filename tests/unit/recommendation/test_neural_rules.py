@@ -48,7 +48,7 @@ def test_the_chance_of_a_pair_too_rare_to_count_is_found(model: BasketNetwork) -
         own = [product for product in antecedent if product >= 0]
         others = sorted(set(range(20)) - set(own))
         errors = found[row, others] - [truth(own, product) for product in others]
-        assert np.abs(errors).mean() < 0.05
+        assert np.abs(errors).mean() < 0.06
         assert (found[row, own] == 1).all()
     held, both = counted(antecedents, groups(4_000))
     rare = np.array([truth([0, 6], product) for product in range(20)])
