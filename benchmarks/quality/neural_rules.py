@@ -28,19 +28,22 @@ DATASETS = Path(os.environ.get("BASKETRY_DATASETS", ROOT.parent / "shared" / "da
 RUN = Run(seed=7, threads=1)
 BASKETS, LATER, LEAST, ASKED, TOLD = 16_000, 0.2, 20, 4_000, 10
 MODEL = NeuralAssociations(examples=40_000)
+MIXED = "neural and counts"
 BANDS = ((0, 0), (1, 4), (5, 19), (20, 99), (100, 10**9))
 STRENGTHS = (0.3, 1, 3, 10, 30, 100, 300)
 HEAD = """# Neural associations against counted ones
 
-`python benchmarks/quality/neural_rules.py` writes this page; [what they are](../explanation/neural-rankers.md#neural-associations).
+`python benchmarks/quality/neural_rules.py` writes this page;
+[what they are](../explanation/neural-rankers.md#neural-associations).
 
 Antecedents of one and two products, drawn as often as they occur in later baskets, by how many earlier baskets hold them. Each
 model names the ten products it thinks likeliest beside an antecedent; **found** is the share of them in the basket, and **log
 loss** is taken over the products that any model named. `share` knows how often a product is bought; `counted` is
 (n_AB + c P(B)) / (n_A + c); `backed off` shrinks a pair to the mean of its two products' chances, and those to P(B): its c's,
-like all else, come from the earlier baskets. `neural less backed off` is paired: below 0 the network is better, 95% intervals
-over resampled baskets. **Held** is the share of the network's 95% intervals that hold the later confidence, of those with ten
-later baskets and more, where counting alone blurs it too.
+like all else, come from the earlier baskets. `neural and counts` is (n_AB + c P) / (n_A + c) of the network's P and the c
+baskets it is worth; less `backed off` it is paired, log loss below 0 being better, with 95% intervals over resampled baskets.
+**Held** is the share of the network's 95% intervals that hold the later confidence, of antecedents with ten later baskets and
+more; that confidence is blurred by its own count.
 """
 
 
@@ -143,11 +146,14 @@ def measure(one: Shop) -> list[str]:
     antecedents = drawn.antecedent
     held, counts = chances(antecedents, earlier, plain, None)
     share = np.broadcast_to(np.asarray(earlier.mean(axis=0), dtype=np.float64).ravel(), counts.shape)
+    neural = model.confidence(antecedents).astype(np.float64)
+    _, both = counted(antecedents, earlier)
     said = {
         "share": share,
         "counted": counts,
         "backed off": chances(antecedents, earlier, pair, alone)[1],
-        "neural": model.confidence(antecedents).astype(np.float64),
+        "neural": neural,
+        MIXED: (both.toarray() + model.precision * neural) / (held[:, None] + model.precision),
     }
     happened = later[drawn.basket].toarray() > 0
     told = {name: best(p, antecedents) for name, p in said.items()}
@@ -161,14 +167,14 @@ def measure(one: Shop) -> list[str]:
     rows = [
         f"\n## {one.name}\n",
         f"{cut:,} earlier baskets, {later.shape[0]:,} later ones, {earlier.shape[1]:,} products; counted c = {plain:g}, backed "
-        f"off c = {pair:g} and {alone:g}; a told confidence is worth {model.precision:.0f} baskets. Training took {spent:.0f} s "
-        "of CPU.\n",
+        f"off c = {pair:g} and {alone:g}; a told confidence is worth {model.precision:.0f} baskets. Training took {spent:.0f} "
+        "CPU seconds.\n",
         "| earlier baskets with A | asked | found: "
         + " | ".join(said)
         + " | log loss: "
         + " | ".join(said)
-        + " | neural less backed off: found | log loss | held |",
-        "|---|" + "---:|" * 12,
+        + " | neural and counts less backed off: found | log loss | held |",
+        "|---|" + "---:|" * 14,
     ]
     for low, high in BANDS:
         inside = (held >= low) & (held <= high)
@@ -177,7 +183,7 @@ def measure(one: Shop) -> list[str]:
         w = weight[:, inside]
         pairs = []
         for figures in (found, per):
-            gap = interval(w @ (figures["neural"] - figures["backed off"])[inside] / w.sum(axis=1))
+            gap = interval(w @ (figures[MIXED] - figures["backed off"])[inside] / w.sum(axis=1))
             pairs.append(f"{gap.value:+.3f} ({gap.low:+.3f} to {gap.high:+.3f})")
         name = f"{low}" if low == high else f"{low} to {high}" if high < 10**9 else f"{low} and more"
         figures_ = [f"{kind[name_][inside].mean():.3f}" for kind in (found, per) for name_ in said]
