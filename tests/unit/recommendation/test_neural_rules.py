@@ -16,6 +16,7 @@ from basketry.core.errors import RequestError
 from basketry.core.protocols import Run
 from basketry.recommendation.neural_rules import BasketNetwork, NeuralAssociations, counted
 from basketry.training.baskets import Antecedents
+from basketry.training.plan import TrainingPlan
 
 RUN = Run(seed=1, threads=1)
 INSIDE, OUTSIDE = 0.5, 0.03
@@ -37,7 +38,8 @@ def truth(antecedent: list[int], product: int) -> float:
 
 @pytest.fixture(scope="module")
 def model() -> BasketNetwork:
-    return NeuralAssociations(dim=16, examples=6_000).fit(groups(4_000), RUN)
+    plan = TrainingPlan(learning_rate=3e-3, epochs=8, batch_size=256)  # twenty products, none rare: little decay
+    return NeuralAssociations(dim=16, examples=6_000, plan=plan).fit(groups(4_000), RUN)
 
 
 def test_the_chance_of_a_pair_too_rare_to_count_is_found(model: BasketNetwork) -> None:
