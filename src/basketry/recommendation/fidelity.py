@@ -167,7 +167,7 @@ class Fidelity:
         """Every figure of one query."""
         history = asked.query.histories.products
         product, n = int(rankings.products[row, 0]), asked.n_parts
-        brought: Floats = np.bincount(asked.part, weights=evidence.of(row, 0, len(history)), minlength=n)
+        brought = np.bincount(asked.part, weights=evidence.of(row, 0, len(history)), minlength=n).astype(np.float64)
         curves = {"attributed": self._curves(asked, product, np.argsort(-brought, kind="stable"))}
         drawn = [self._curves(asked, product, random.permutation(n)) for _ in range(self.orders)]
         curves["random"] = {name: float(np.mean([each[name] for each in drawn])) for name in drawn[0]}

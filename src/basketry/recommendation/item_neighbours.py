@@ -62,6 +62,7 @@ def _held(histories: Histories, unit: str) -> csr_array:
     held = csr_array(
         (np.ones(len(histories.products), dtype=np.int8), histories.products, histories.indptr),
         shape=(len(histories), histories.n_products),
+        copy=True,  # summing duplicates works in place, and histories are not ours to change
     )
     held.sum_duplicates()
     return held
