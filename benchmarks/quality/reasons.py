@@ -30,15 +30,16 @@ from basketry.recommendation.transitions import Transitions
 ROOT = Path(__file__).parents[2]
 DATASETS = Path(os.environ.get("BASKETRY_DATASETS", ROOT.parent / "shared" / "datasets"))
 MODELS = {"popularity": Popularity(), "item-item": ItemNeighbours(), "transition graph": Transitions()}
-MOST = 60  # events: longer histories are a tenth of them, and ten times the work
+MOST = 60  # events: n events cost some 14 n rankings of all products
 BLACK_BOX = {"left out": Attribution("left_out"), "LIME": Attribution("lime", samples=100)}
 HEAD = """# Whether reasons are reasons
 
 The products that a reason names are taken out of the history, those said to have brought most first; if they are what the
 ranker went by, its first product falls fast. `deletion` is the mean of 1 / rank as they go (lower is better), `insertion` as
 they alone come (higher is better), `pos@5` the share of steps at which the product is still among the first five (lower is
-better). Beside each stand the same in random order and in order of similarity to the product. `python benchmarks/quality/reasons.py` writes this
-page; intervals: 95%, customers resampled. A model whose reasons are not trusted is shown without reasons.
+better). Beside each stand the same in random order and in order of similarity to the product.
+`python benchmarks/quality/reasons.py` writes this page; intervals: 95%, customers resampled. A model whose reasons are not
+trusted is shown without reasons.
 """
 
 
