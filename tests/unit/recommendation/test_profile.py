@@ -30,28 +30,28 @@ def asked(rows: list[list[tuple[int, int]]], days: list[int]) -> Queries:
     return Queries(Histories(indptr, products, when, when, 6), np.array(days, dtype=np.int32))
 
 
-REGULAR = [(0, DAY), (4, DAY), (0, DAY + 6), (5, DAY + 6), (0, DAY + 14), (3, DAY + 14)]
+REGULAR = [(0, DAY), (4, DAY), (0, DAY + 6), (5, DAY + 6), (0, DAY + 14), (3, DAY + 14), (0, DAY + 29)]
 
 
 def test_a_profile_by_hand():
-    (profile,) = Profiles(recency=Recency(half_life_days=7)).of(asked([REGULAR], [DAY + 14]), CATALOGUE)
-    assert profile.tastes == (Taste("Dairy", 0.8), Taste("Bread", 0.2))
-    assert (profile.events, profile.placed, profile.priced) == (6, 5, 4)
-    assert profile.quarter == 1  # quarters 1, 1, 1 of milk and 4 of the truffle brie; bread has no quarters
-    assert (profile.rhythm.gap, profile.rhythm.regularity, profile.rhythm.due) == (7, 1, DAY + 21)
+    (profile,) = Profiles(recency=Recency(half_life_days=7)).of(asked([REGULAR], [DAY + 29]), CATALOGUE)
+    assert profile.tastes == (Taste("Dairy", 5 / 6), Taste("Bread", 1 / 6))
+    assert (profile.events, profile.placed, profile.priced) == (7, 6, 5)
+    assert profile.quarter == 1  # quarters 1, 1, 1, 1 of milk and 4 of the truffle brie; bread has no quarters
+    assert (profile.rhythm.gap, profile.rhythm.regularity, profile.rhythm.due) == (8, 2 / 3, DAY + 37)  # of 6, 8, 15
     (need,) = profile.needs
-    assert (need.title, need.times, need.last, need.gap) == ("milk", 3, DAY + 14, 7)
-    assert (need.low, need.due, need.high) == (DAY + 20, DAY + 21, DAY + 22)
-    assert need.certainty == pytest.approx(1 / 3)
-    ages = 2.0 ** (-np.array([14, 14, 8, 8, 0, 0]) / 7)
-    interest = ages @ CATALOGUE.vectors[[0, 4, 0, 5, 0, 3]]
+    assert (need.title, need.times, need.last, need.gap) == ("milk", 4, DAY + 29, 8)
+    assert (need.low, need.due, need.high) == (DAY + 35, DAY + 37, DAY + 44)
+    assert need.certainty == pytest.approx(1 / 2)
+    ages = 2.0 ** (-np.array([29, 29, 23, 23, 15, 15, 0]) / 7)
+    interest = ages @ CATALOGUE.vectors[[0, 4, 0, 5, 0, 3, 0]]
     assert profile.interest == pytest.approx(interest / np.linalg.norm(interest), rel=1e-6)
     assert [say(each, "en") for each in profile.statements()] == [
-        "Buys mostly from “Dairy” (80%) and “Bread” (20%), over 5 purchases.",
-        "Buys mostly in the cheapest quarter of a category's prices (1 of 4), over 4 purchases.",
-        "Comes about every 7 days; 100% of the times between visits are within half of that; next around 24 May 2026.",
-        "“milk” will be needed again around 24 May 2026 (between 23 May 2026 and 25 May 2026): bought 3 times, "
-        "about every 7 days, last on 17 May 2026.",
+        "Buys mostly from “Dairy” (83.3%) and “Bread” (16.7%), over 6 purchases.",
+        "Buys mostly in the cheapest quarter of a category's prices (1 of 4), over 5 purchases.",
+        "Comes about every 8 days; 66.7% of the times between visits are within half of that; next around 9 June 2026.",
+        "“milk” will be needed again around 9 June 2026 (between 7 June 2026 and 16 June 2026): bought 4 times, "
+        "about every 8 days, last on 1 June 2026.",
     ]
 
 

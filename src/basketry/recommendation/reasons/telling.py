@@ -41,7 +41,7 @@ class Answer:
         products = histories.products[histories.indptr[row] : histories.indptr[row + 1]]
         distinct, place = np.unique(products, return_inverse=True)
         events = self.evidence.of(row, rank, len(products))
-        return distinct.astype(np.int64), np.bincount(place, weights=events, minlength=len(distinct))
+        return distinct.astype(np.int64), np.bincount(place, events, len(distinct)).astype(np.float64)
 
     def names(self, row: int, rank: int, products: Int64s) -> list[str]:
         """The titles of the listed product and of `products`, told apart: namesakes are followed by `#` and their code."""
