@@ -129,12 +129,8 @@ class Recommenders:
 
 def _weights(parts: Mapping[str, Ranker], split: Split, run: Run) -> dict[str, float]:
     """What later purchases make of the parts; reordering has nothing to say of what is new."""
-    from basketry.evaluation.retrieval import Questions
-
     able = {name: part for name, part in parts.items() if split.repeats or name != "reorder"}
-    questions = Questions(split.relevant, split.customers)
-    voicing = Voicing(repeats=split.repeats)
-    found = learn_weights(list(able.values()), split.queries, questions, voicing, seed=run.seed)
+    found = learn_weights(list(able.values()), split, Voicing(repeats=split.repeats), seed=run.seed)
     return dict.fromkeys(parts, 0.0) | dict(zip(able, found.weights, strict=True))
 
 
