@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -96,7 +97,7 @@ def _publish(shop: Shop, release: Release, staging: Path, found: Recommenders, e
         release.manifest,
         id=new_release_id(),
         created=dt.datetime.now(dt.UTC),
-        fitted={**release.manifest.fitted, "recommenders": dataclasses.asdict(estimator)},
+        fitted={**release.manifest.fitted, "recommenders": _plain(dataclasses.asdict(estimator))},
         seeds={**release.manifest.seeds, "train": request.seed},
         metrics=(*own, *(row for name, exam in found.exams.items() for row in _rows(name, exam))),
         facts={
@@ -109,6 +110,13 @@ def _publish(shop: Shop, release: Release, staging: Path, found: Recommenders, e
 
 
 _EXAM: Final = "exam of "
+
+
+def _plain(value: Any) -> Any:
+    """Hyperparameters as a manifest can hold them: a half-life that never comes is null."""
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _rows(name: str, exam: Assessment) -> list[dict[str, Any]]:

@@ -103,7 +103,8 @@ class DenseGraph:
             part = queries.select(rows)
             dense = np.full((len(rows), self.n_products), -np.inf, dtype=np.float32)
             narrow = self._narrow(part)
-            dense[:, self.kept] = np.where(narrow.any(axis=1)[:, None], narrow, -np.inf)
+            known = np.count_nonzero(narrow, axis=1) > 0
+            dense[:, self.kept] = np.where(known[:, None], narrow, -np.inf)
             may = candidates.select(rows)
             seen = Seen(part.histories.indptr, part.histories.products, self.n_products, may.allowed, may.repeats)
             products[rows], scores[rows] = rank_dense(dense, seen, k)
