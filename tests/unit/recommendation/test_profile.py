@@ -63,6 +63,8 @@ def test_quarters():
         price=np.array([8, 7, 6, 5, 4, 3, 2, 1, 5.0]),
     )
     assert prices.quarters().tolist() == [4, 4, 3, 3, 2, 2, 1, 1, 0]
+    five = Catalogue([*"abcde"], np.zeros(5, dtype=np.int32), ["x"], np.array([1, 2, 3, 4, 5.0]))
+    assert five.quarters().tolist() == [1, 1, 2, 3, 4]  # a price on a quartile lies below it
 
 
 def test_of_a_newcomer_nothing_is_made_up():
