@@ -54,6 +54,7 @@ def tables_page() -> Iterator[str]:
     groups = {
         "Input tables": tables.INPUTS,
         "Derived tables": tables.DERIVED,
+        "Feedback": tables.FEEDBACK,
         "Answers": tables.ANSWERS,
     }
     for title, contracts in groups.items():

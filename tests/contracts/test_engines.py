@@ -121,7 +121,9 @@ def rows_of(engine_of, folder: Path, frames, query: str, as_of: dt.datetime):
     engine = engine_of({name: Parquet((folder / f"{name}.parquet",)) for name in frames})
     try:
         contract = tables.DERIVED[named(query).output]
-        params = dict.fromkeys(named(query).params, "2024-01-01T12:00:00+00:00")
+        known = frames["order_lines"].filter(pl.col("customer_id").is_not_null()).sort("ts", "row")["customer_id"]
+        values = {"since": "2024-01-01T12:00:00+00:00", "customer_id": known[0] if len(known) else "nobody"}
+        params = {name: values[name] for name in named(query).params}
         return Dataset(engine, as_of, "").query(contract, query, params)
     finally:
         engine.close()

@@ -22,11 +22,13 @@ from basketry.app.adapt import adapt
 from basketry.app.adapt_pairs import shop_pairs
 from basketry.app.adapt_request import AdaptRequest
 from basketry.app.compress import CompressRequest, compress
+from basketry.app.recommend import NAMES
 from basketry.app.shop import Shop
 from basketry.core.errors import DataError, RequestError, SourceColumns, SourceMissing
 from basketry.core.protocols import Run
 from basketry.core.tables import Rules
 from basketry.encoders.state import write_state
+from basketry.recommendation.scenes import SCENES
 
 TITLES = {
     "bun": "Hamburger buns",
@@ -801,3 +803,51 @@ def test_compress_publishes_within_the_allowed_loss_and_refuses_past_it(shop, tm
             compress(Shop.open(shop), CompressRequest(**known, **asked_for))
     for name in ("small", "large"):
         asked("models", "--remove", name, shop=shop)
+
+
+@pytest.fixture(scope="module")
+def trained(shop, tmp_path_factory):
+    """A copy of the shop whose release holds recommenders."""
+    folder = copied(shop, tmp_path_factory.mktemp("trained"))
+    assert "train them: basketry train" in run("recommend", "--customer", "c1", shop=folder, status=5)
+    told = asked("train", "--horizon-days", "21", shop=folder)
+    assert told["release"] and {row["exam"] for row in told["exam"]} == {"new products", "next basket"}
+    assert {row["blend"] for row in told["weights"]} == {"new products", "next basket"}
+    assert all(sum(value for name, value in row.items() if name != "blend") == pytest.approx(1) for row in told["weights"])
+    assert any("the blend" in note for note in told["notes"])
+    return folder
+
+
+def test_a_customer_is_recommended_to_with_reasons_in_either_language(trained):
+    found = asked("recommend", "--customer", "c0", "--scene", "next_basket", "--k", "5", shop=trained)
+    rows = found["recommendations"]
+    assert [row["rank"] for row in rows] == [1, 2, 3, 4, 5] and len({row["product_id"] for row in rows}) == 5
+    assert found["history"] > 0
+    assert any(row["because"] and "bought" in row["because"] for row in rows)
+    chinese = asked("recommend", "--customer", "c0", "--scene", "next_basket", "--k", "5", "--language", "zh", shop=trained)
+    assert [row["product_id"] for row in chinese["recommendations"]] == [row["product_id"] for row in rows]
+    assert any(row["because"] and "买" in row["because"] for row in chinese["recommendations"])
+
+
+def test_every_scene_answers_a_stranger_and_keeps_the_limits(trained):
+    assert tuple(SCENES) == NAMES
+    for scene in NAMES:
+        products = [] if SCENES[scene].about == "customer" else ["--products", "hamburger"]
+        found = asked("recommend", "--scene", scene, *products, "--hide", "milk1", "--k", "4", shop=trained)
+        assert found["recommendations"] or scene in ("new_products", "on_promotion")
+        assert "milk1" not in {row["product_id"] for row in found["recommendations"]}
+    nobody = asked("recommend", "--customer", "nobody at all", shop=trained)
+    assert nobody["history"] == 0 and any("nothing is known" in note for note in nobody["notes"])
+
+
+def test_what_completes_a_basket_is_its_complement(trained):
+    found = asked("recommend", "--scene", "bought_together", "--products", "bun", "--k", "3", shop=trained)
+    assert found["recommendations"][0]["product_id"] == "patty"
+
+
+def test_recommendations_that_cannot_be_are_refused(trained):
+    assert "there is no scene 'attic'" in run("recommend", "--scene", "attic", shop=trained, status=5)
+    assert "name it: --products" in run("recommend", "--scene", "similar", shop=trained, status=2)
+    assert "k is 0" in run("recommend", "--k", "0", shop=trained, status=2)
+    assert "and 9000 are needed" in run("train", "--horizon-days", "3000", shop=trained, status=2)
+    assert "a horizon is 1 to 3650 days" in run("train", "--horizon-days", "0", shop=trained, status=2)

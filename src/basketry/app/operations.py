@@ -22,10 +22,12 @@ from basketry.app.init import InitRequest, init
 from basketry.app.mine import MineRequest, mine
 from basketry.app.models import ModelsRequest, models
 from basketry.app.neighbours import NeighboursRequest, neighbours
+from basketry.app.recommend import RecommendRequest, recommend
 from basketry.app.releases import ReleasesRequest, RollbackRequest, VerifyRequest, releases, rollback, verify
 from basketry.app.report import ReportRequest, report
 from basketry.app.rules import RulesRequest, rules
 from basketry.app.sequences import SequencesRequest, sequences
+from basketry.app.train import TrainRequest, train
 
 if TYPE_CHECKING:
     from basketry.app.shop import Shop
@@ -65,6 +67,8 @@ OPERATIONS: Final = (
     Operation("adapt", AdaptRequest, adapt),
     Operation("models", ModelsRequest, models),
     Operation("compress", CompressRequest, compress),
+    Operation("train", TrainRequest, train),
+    Operation("recommend", RecommendRequest, recommend),
     Operation("report", ReportRequest, report),
     Operation("releases", ReleasesRequest, releases),
     Operation("rollback", RollbackRequest, rollback),

@@ -95,6 +95,7 @@ FORMATS: Final[dict[str, Format]] = {
     "times": Format.TIMES,
     "events": Format.COUNT,
     "first": Format.COUNT,
+    "quarter": Format.COUNT,
     "window": Format.COUNT,
     "last": Format.DAY,
     "due": Format.DAY,

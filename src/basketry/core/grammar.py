@@ -141,7 +141,8 @@ class Clause:
         for literal, name, words in self.slots:
             expression += re.escape(literal)
             if words is not None:
-                expression += f"(?:{re.escape(words[0])}|{re.escape(words[1])})"
+                longer, shorter = sorted(words, key=len, reverse=True)  # else `day` is found where `days` stands
+                expression += f"(?:{re.escape(longer)}|{re.escape(shorter)})"
             elif name:
                 expression += f"({titles if name in _TITLES else FORMATS[name].value})"
                 names.append(name)
@@ -190,15 +191,23 @@ class Grammar:
 
     def hear(self, sentence: str) -> Reading | None:
         """What `sentence` says, or None where this grammar would not have said it, to the letter."""
-        expression, names = self._compiled
+        expression, _ = self._compiled
         found = expression.fullmatch(sentence)
         if found is None:
             return None
-        slots = {name: text for name, text in zip(names, found.groups(), strict=True) if text is not None}
+        heard = self._read(found)
+        return heard if self.say(heard.titles, heard.other_titles, heard.figures) == sentence else None
+
+    def begin(self, text: str, at: int) -> tuple[Reading, int] | None:
+        """What seems to be said from position `at`, and where it ends; whoever asks must say it again to be sure."""
+        expression, _ = self._compiled
+        found = expression.match(text, at)
+        return None if found is None else (self._read(found), found.end())
+
+    def _read(self, found: re.Match[str]) -> Reading:
+        slots = {name: text for name, text in zip(self._compiled[1], found.groups(), strict=True) if text is not None}
         titles, other_titles = (unquoted(slots.pop(name, "“”")) for name in _TITLES)
-        figures = {name: read(name, text) for name, text in slots.items()}
-        heard = Reading(titles, other_titles, figures)
-        return heard if self.say(titles, other_titles, figures) == sentence else None
+        return Reading(titles, other_titles, {name: read(name, text) for name, text in slots.items()})
 
     def _named(self, titles: Sequence[str]) -> str:
         if self.listing is None:

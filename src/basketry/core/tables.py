@@ -15,6 +15,7 @@ MONEY_SCALE: Final = 4  # ten-thousandths of the currency: fuel is priced in ten
 UNITS_SCALE: Final = 3  # thousandths of a unit: grams of a kilogram
 
 KINDS: Final = ("bought_together", "bought_next", "similar")
+ACTIONS: Final = ("impression", "click", "purchase", "dismissal")
 VERDICTS: Final = ("complement", "substitute", "co_trip", "unknown")
 
 
@@ -82,6 +83,26 @@ class Promotions(_Lineage):
     first_day = dy.Date(description="first local day of the week it ran", metadata=_unit("local day"))
     display = _text("code of the in-store display; null for none")
     mailer = _text("code of the mailer placement; null for none")
+
+
+class Events(dy.Schema):
+    """What was shown to whom, and what they did with it: one row a product of a list and an action. Told twice, it is one."""
+
+    list_id = dy.String(primary_key=True, min_length=1, description="the list it was shown in, made anew for every answer")
+    product_id = dy.String(primary_key=True, min_length=1, description="key of Products")
+    action = dy.Enum(ACTIONS, primary_key=True, description="shown, clicked, bought or waved away")
+    customer_id = _text("pseudonym: HMAC-SHA-256 of the shop's id; null for an anonymous visitor")
+    ts = dy.Datetime(time_zone="UTC", time_unit="us", description="instant of the action", metadata=_unit("UTC"))
+    place = dy.Int32(min=1, description="rank in the list, the first is 1", metadata=_unit("rank"))
+    scene = _text("where it was shown: home, basket, e-mail, ...")
+    model = _text("release and model that chose it")
+    propensity = dy.Float64(
+        nullable=True,
+        min_exclusive=0.0,
+        max=1.0,
+        description="probability with which it was shown at that place; null where it was not logged",
+        metadata=_unit("share"),
+    )
 
 
 class Quarantine(_Lineage):
@@ -256,6 +277,7 @@ DERIVED: Final[dict[str, type[dy.Schema]]] = {
     "unit_prices": UnitPrices,
     "coverage": Coverage,
 }
+FEEDBACK: Final[dict[str, type[dy.Schema]]] = {"events": Events}
 ANSWERS: Final[dict[str, type[dy.Schema]]] = {
     "associations": Associations,
     "itemsets": Itemsets,

@@ -12,7 +12,7 @@ from basketry.core.errors import NotFound, RequestError
 from basketry.core.histories import Candidates, Queries, Rankings
 from basketry.recommendation.filter_text import parsed
 from basketry.recommendation.filters import EVERYTHING, passing
-from basketry.recommendation.links import linked, of_rows
+from basketry.recommendation.links import linked
 from basketry.recommendation.popularity import Popular
 from basketry.recommendation.rerank import rerank
 from basketry.recommendation.scenes import SCENES
@@ -95,7 +95,7 @@ class Stage:
             short = full & (answer.rankings.products[rows, -1] < 0)
             if not short.any():
                 break
-            rows, candidates = rows[short], of_rows(candidates, short)
+            rows, candidates = rows[short], candidates.select(np.flatnonzero(short))
             depth = min(10 * depth, len(self.shelf.facts))
             some = [keys[row] for row in rows.tolist()] if keys else ()
             deeper, full = self._at(depth, queries.select(rows), k, candidates, some)

@@ -3,12 +3,12 @@
 Every query is ranked among all products. Metrics over a sample of products are not offered: of few negatives all of them
 approach the AUC, they order models otherwise than the full ranking does, and no correction mends that without much noise
 (Krichene and Rendle, On sampled metrics for item recommendation, KDD 2020). Ranking is done in parts, so memory holds the
-scores of `chunk` queries and a few figures of each query, never a number for each query and product.
+scores of a few queries, 64 MB of them, and a few figures of each query, never a number for each query and product.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -18,7 +18,7 @@ from basketry.core.errors import RequestError
 from basketry.core.telemetry import span
 from basketry.evaluation.bootstrap import Draws, Interval
 from basketry.evaluation.lists import Products, coverage, exposure, gini
-from basketry.evaluation.retrieval import Questions
+from basketry.evaluation.retrieval import METRICS, Questions
 from basketry.evaluation.significance import Difference, Significance
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from basketry.core.tables import Metrics
     from basketry.recommendation.protocols import Split
 
-BASELINES: Final = ("popularity", "popularity of 7 days", "item-item", "transitions")
+BASELINES: Final = ("popularity", "popularity of 7 days", "item-item", "transitions", "reorder frequency")
 SLICES: Final = ("all", "cold customer", "unseen customer", "cold product", "unsold product", "new to customer")
 
 
@@ -61,13 +61,15 @@ class Exam:
     few: int = 5
     compared_by: str = "ndcg"
     significance: Significance = field(default_factory=Significance)
-    chunk: int = 1_024
+    chunk: int = 1_024  # queries ranked at once, at most
 
     def __post_init__(self) -> None:
         if not self.ks or min(self.ks) < 1 or list(self.ks) != sorted(self.ks) or self.few < 1 or self.chunk < 1:
             raise RequestError(
                 f"an exam of ks {self.ks}, few {self.few}, chunk {self.chunk}", "ks rise from 1, few and chunk start at 1"
             )
+        if self.compared_by not in METRICS:
+            raise RequestError(f"models cannot be compared by {self.compared_by!r}", f"use one of {', '.join(METRICS)}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,17 +100,24 @@ class Answers:
 
 
 def baselines(repeats: bool) -> dict[str, RankerEstimator]:
-    """What every report holds beside the models: see BASELINES. Where purchases repeat, transitions may return too."""
+    """What every report holds beside the models: see BASELINES, the last of which needs that purchases may repeat."""
     from basketry.recommendation.item_neighbours import ItemNeighbours
     from basketry.recommendation.popularity import Popularity
+    from basketry.recommendation.recency import Recency
+    from basketry.recommendation.reorder import Reorder
     from basketry.recommendation.transitions import Transitions
 
-    made = (Popularity(), Popularity(window_days=7), ItemNeighbours(), Transitions(repeats=repeats))
-    return dict(zip(BASELINES, made, strict=True))
+    made = (Popularity(), Popularity(window_days=7), ItemNeighbours(), Transitions(repeats=repeats), Reorder(Recency()))
+    return dict(zip(BASELINES if repeats else BASELINES[:-1], made, strict=False))
 
 
 def assess(
-    rankers: Mapping[str, Ranker], split: Split, run: Run, exam: Exam | None = None, described: Described | None = None
+    rankers: Mapping[str, Ranker],
+    split: Split,
+    run: Run,
+    exam: Exam | None = None,
+    described: Described | None = None,
+    simple: Mapping[str, RankerEstimator] | None = None,
 ) -> Assessment:
     """Measure models fitted on `split.train`, and the baselines, which are fitted here.
 
@@ -121,10 +130,11 @@ def assess(
         unsold product     answers never sold in the training, all others taken out
         new to customer    answers the history does not hold, ranked without what it holds; told where `repeats`
 
-    Intervals are resampled by customer; coverage and Gini have none. The same draws serve all models. Raises RequestError for
-    a model called like a baseline or of another catalogue. Cost: ranking, and half a second a model for 20,000 queries.
+    Intervals are resampled by customer; coverage and Gini have none. The same draws serve all models. `simple` gives baselines
+    other hyperparameters, under their names. Raises RequestError for a model called like a baseline or of another catalogue,
+    and for a split without an answer. Cost: ranking, and half a second a model for 20,000 queries.
     """
-    return _reported({split: rankers}, run, exam or Exam(), described or Described())
+    return _reported([split], lambda _: rankers, run, exam or Exam(), described or Described(), simple or {})
 
 
 def assess_rolling(
@@ -133,14 +143,18 @@ def assess_rolling(
     run: Run,
     exam: Exam | None = None,
     described: Described | None = None,
+    simple: Mapping[str, RankerEstimator] | None = None,
 ) -> Assessment:
     """The same over several exams, such as `rolling_splits`: each estimator is fitted anew for each.
 
     Figures are means over the questions of all exams; those of one customer are resampled together. All exams must be made of
-    the same histories.
+    the same histories, and all allow repeats or none.
     """
-    fitted = {split: {name: each.fit(split.train, run) for name, each in estimators.items()} for split in splits}
-    return _reported(fitted, run, exam or Exam(), described or Described())
+
+    def fitted(split: Split) -> dict[str, Ranker]:
+        return {name: each.fit(split.train, run) for name, each in estimators.items()}
+
+    return _reported(splits, fitted, run, exam or Exam(), described or Described(), simple or {})
 
 
 def answered(ranker: Ranker, split: Split, exam: Exam, described: Described) -> Answers:
@@ -158,8 +172,7 @@ def answered(ranker: Ranker, split: Split, exam: Exam, described: Described) -> 
             parts.setdefault((name, metric), []).append(values)
 
     with span("ranking", total=len(split.queries), unit="queries") as progress:
-        for at in range(0, len(split.queries), exam.chunk):
-            rows = np.arange(at, min(at + exam.chunk, len(split.queries)))
+        for rows in split.parts(exam.chunk):
             queries = split.queries.select(rows)
             ranked = ranker.rank(queries, k, split.candidates).products.astype(np.int64)
             shown += exposure(ranked, n)
@@ -186,52 +199,63 @@ def _slices(split: Split, exam: Exam) -> dict[str, csr_array]:
     }
 
 
-def _reported(exams: Mapping[Split, Mapping[str, Ranker]], run: Run, exam: Exam, described: Described) -> Assessment:
+def _reported(
+    splits: Sequence[Split],
+    models: Callable[[Split], Mapping[str, Ranker]],
+    run: Run,
+    exam: Exam,
+    described: Described,
+    simple: Mapping[str, RankerEstimator],
+) -> Assessment:
     import polars as pl
 
     from basketry.core.tables import Metrics
 
-    _check(exams)
+    if not splits or len({split.repeats for split in splits}) > 1 or not any(split.relevant.nnz for split in splits):
+        raise RequestError(
+            "no exam with an answer, or exams of two kinds", "give splits with answers, all with repeats or none"
+        )
     answers: dict[str, list[Answers]] = {}
-    for split, rankers in exams.items():
-        simple = {name: each.fit(split.train, run) for name, each in baselines(split.repeats).items()}
-        for name, ranker in {**rankers, **simple}.items():
+    for split in splits:
+        for name, ranker in {**_checked(models(split), split), **_simple(split, simple, run)}.items():
             answers.setdefault(name, []).append(answered(ranker, split, exam, described))
-    customers = np.concatenate([split.customers for split in exams])
-    sizes = [len(split.queries) for split in exams]
-    settings = exam.significance
-    draws = Draws.of(customers, settings.resamples, settings.seed)
+    customers = np.concatenate([split.customers for split in splits])
+    draws = Draws.of(customers, exam.significance.resamples, exam.significance.seed)
+    compared_by = f"{exam.compared_by}@{max(exam.ks)}"
     rows: list[dict[str, object]] = []
     judged: dict[str, Floats] = {}
-    compared_by = f"{exam.compared_by}@{max(exam.ks)}"
     for name, each in answers.items():
-        figures = _pooled(each, sizes)
+        figures = _pooled(each, [len(split.queries) for split in splits])
         judged[name] = figures["all", compared_by]
         rows += _rows(name, figures, draws)
         for metric, measure in (("coverage", coverage), ("gini", gini)):
-            values = [measure(answer.shown) for answer in each]
+            value = _or_none(float(np.mean([measure(answer.shown) for answer in each])))
             at = {"metric": f"{metric}@{max(exam.ks)}", "model": name, "slice": "all", "n": len(customers)}
-            rows.append({**at, "value": _or_none(float(np.mean(values))), "low": None, "high": None})
-    differences = settings.compare(judged, customers)
+            rows.append({**at, "value": value, "low": None, "high": None})
+    differences = exam.significance.compare(judged, customers)
     rows += [row for each in differences for row in each.rows(compared_by)]
-    table = pl.DataFrame(rows, infer_schema_length=None)
-    return Assessment(
-        Metrics.validate(table, cast=True), differences, compared_by, tuple((split.name, split.digest) for split in exams)
-    )
+    table = Metrics.validate(pl.DataFrame(rows, infer_schema_length=None), cast=True)
+    return Assessment(table, differences, compared_by, tuple((split.name, split.digest) for split in splits))
 
 
-def _check(exams: Mapping[Split, Mapping[str, Ranker]]) -> None:
-    if not exams:
-        raise RequestError("no exam to answer", "give a split or more")
-    for split, rankers in exams.items():
-        for name, ranker in rankers.items():
-            if name in BASELINES:
-                raise RequestError(f"{name!r} is the name of a baseline, which every report holds", "call the model otherwise")
-            if ranker.n_products != split.train.n_products:
-                raise RequestError(
-                    f"{name!r} knows {ranker.n_products} products, the split {split.train.n_products}",
-                    "fit the model on the training of this split",
-                )
+def _simple(split: Split, instead: Mapping[str, RankerEstimator], run: Run) -> dict[str, Ranker]:
+    """The baselines, fitted."""
+    unknown = sorted(set(instead) - set(BASELINES))
+    if unknown:
+        raise RequestError(f"{unknown[0]!r} is no baseline", f"the baselines are {', '.join(BASELINES)}")
+    return {name: instead.get(name, each).fit(split.train, run) for name, each in baselines(split.repeats).items()}
+
+
+def _checked(rankers: Mapping[str, Ranker], split: Split) -> Mapping[str, Ranker]:
+    for name, ranker in rankers.items():
+        if name in BASELINES:
+            raise RequestError(f"{name!r} is the name of a baseline, which every report holds", "call the model otherwise")
+        if ranker.n_products != split.train.n_products:
+            raise RequestError(
+                f"{name!r} knows {ranker.n_products} products, the split {split.train.n_products}",
+                "fit the model on the training of this split",
+            )
+    return rankers
 
 
 def _pooled(each: Sequence[Answers], sizes: Sequence[int]) -> dict[tuple[str, str], Floats]:

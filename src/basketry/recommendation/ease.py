@@ -48,8 +48,8 @@ class Ease:
             raise RequestError(f"{self} cannot be fitted", "reg is above 0, products at least 2")
         held = customers_of(histories)
         customers = np.bincount(held.indices, minlength=histories.n_products)
-        kept = np.sort(np.argsort(-customers, kind="stable")[: self.products])
-        kept = kept[customers[kept] > 0].astype(np.int32)
+        most = np.sort(np.argsort(-customers, kind="stable")[: self.products])
+        kept: Int32s = most[customers[most] > 0].astype(np.int32)
         if len(kept) < 2:
             raise DataError(f"the histories hold {len(kept)} distinct products", "EASE needs at least 2")
         with span("ease", total=2, unit="steps") as progress:
@@ -104,10 +104,8 @@ class DenseGraph:
             dense = np.full((len(rows), self.n_products), -np.inf, dtype=np.float32)
             narrow = self._narrow(part)
             dense[:, self.kept] = np.where(narrow.any(axis=1)[:, None], narrow, -np.inf)
-            allowed = (
-                candidates.allowed if candidates.allowed is None or candidates.allowed.ndim == 1 else candidates.allowed[rows]
-            )
-            seen = Seen(part.histories.indptr, part.histories.products, self.n_products, allowed, candidates.repeats)
+            may = candidates.select(rows)
+            seen = Seen(part.histories.indptr, part.histories.products, self.n_products, may.allowed, may.repeats)
             products[rows], scores[rows] = rank_dense(dense, seen, k)
         return Rankings(products, scores)
 

@@ -1,10 +1,11 @@
 """A share of exposure for a group of products, at the least loss of score: one bonus to all of them, as small as will do.
 
-Let x be the lists, d_r = 1 / log2(1 + r) the exposure of rank r, s(q, j) the scores of each query scaled so that its best list
+Let x be the lists, d_r = 1 / log2(1 + r) the exposure of rank r, s(q, j) the scores of a query scaled so that its best list
 has a total of 1 and its worst candidate 0. Wanted: the greatest total F(x) = sum of d_r s, with the group's share E(x) of all
-exposure in [low, high]. For any bonus b the lists sorted by s + b [j in the group] have the greatest F + b E, so no lists with
-as much E have more F (Everett, 1963): they are the optimum, not an approximation of it. E never falls as b rises, so the least
-bonus is found by bisection. What the bisection leaves open is one swap of two products in one list.
+exposure in [low, high]. For any bonus b lists sorted by s + b [j in the group] have the greatest F + b E, so none with as
+much E has more F (Everett, 1963): they are the optimum, not an approximation of it. E never falls as b rises, so the least
+bonus is found by bisection. Where many candidates tie at it, the lists just below it and just above are equally good. From
+above no more are taken, from the first on, than it needs, so the share passes its bound by one list's places at most.
 
 Serving needs no more than the bonus: `with_bonus` gives a single list the place it would have had among all.
 
@@ -22,9 +23,10 @@ from basketry.core.errors import RequestError
 from basketry.core.histories import Rankings
 
 if TYPE_CHECKING:
-    from basketry.core.histories import Bools, Floats
+    from basketry.core.histories import Bools, Floats, Int64s
 
 _STEPS: Final = 50
+_ROUNDING: Final = 1e-12  # of a share, which is a sum of many places
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,34 +54,40 @@ def bound_exposure(rankings: Rankings, k: int, member: Bools, low: float = 0.0, 
             "the share lies in [0, 1], and there are as many candidates as places or more",
         )
     world = _World.of(rankings, k, member)
-    start = world.at(0.0)
-    if low <= start.share <= high or not (rankings.products >= 0).any():
-        return start
-    sign = 1.0 if start.share < low else -1.0
-    best = world.at(sign * world.most)
-    if not _enough(best, sign, low, high):
+    near = world.order(0.0)
+    start = world.share(near)
+    if low <= start <= high or not (rankings.products >= 0).any():
+        return world.bounded(near, 0.0)
+    sign = 1.0 if start < low else -1.0
+    far = world.order(sign * world.most)
+    if not _enough(world.share(far), sign, low, high):
         raise RequestError(
-            f"the candidates give the group a share of {best.share:.3f} at {'most' if sign > 0 else 'least'}",
+            f"the candidates give the group a share of {world.share(far):.3f} at {'most' if sign > 0 else 'least'}",
             "rank more candidates, or widen the bounds",
         )
-    near, far = 0.0, world.most
+    least, most = 0.0, world.most
     for _ in range(_STEPS):
-        middle = (near + far) / 2
-        tried = world.at(sign * middle)
-        if _enough(tried, sign, low, high):
-            far, best = middle, tried
+        middle = (least + most) / 2
+        tried = world.order(sign * middle)
+        if _enough(world.share(tried), sign, low, high):
+            far, most = tried, middle
         else:
-            near = middle
-    return best
-
-
-def _enough(bounded: Bounded, sign: float, low: float, high: float) -> bool:
-    return bounded.share >= low if sign > 0 else bounded.share <= high
+            near, least = tried, middle
+    gained = np.cumsum(world.shown(far).sum(axis=1) - world.shown(near).sum(axis=1)) / world.total
+    reached = world.share(near) + gained
+    needed = int(np.argmax(reached >= low - _ROUNDING if sign > 0 else reached <= high + _ROUNDING)) + 1
+    mixed = np.where(np.arange(len(near))[:, None] < needed, far, near)
+    return world.bounded(mixed, sign * most)
 
 
 def with_bonus(rankings: Rankings, k: int, member: Bools, bonus: float) -> Rankings:
     """The k first of each row when the group's products have the bonus; scores stay those of the model."""
-    return _World.of(rankings, k, member).at(bonus).rankings
+    world = _World.of(rankings, k, member)
+    return world.bounded(world.order(bonus), bonus).rankings
+
+
+def _enough(share: float, sign: float, low: float, high: float) -> bool:
+    return share >= low - _ROUNDING if sign > 0 else share <= high + _ROUNDING
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,16 +113,31 @@ class _World:
         """A bonus that puts every product of the group before every other."""
         return 2.0 * float(np.max(self.scaled, initial=1.0))
 
-    def at(self, bonus: float) -> Bounded:
-        """The lists under a bonus; candidates of equal sums keep the order of the model."""
-        order = np.argsort(-(self.scaled + bonus * self.inside), axis=1, kind="stable")[:, : len(self.gain)]
+    @property
+    def total(self) -> float:
+        """The exposure of all products in all lists."""
+        k = len(self.gain)
+        return float(((self.rankings.products[:, :k] >= 0) * self.gain).sum())
+
+    def order(self, bonus: float) -> Int64s:
+        """[queries, k]: which candidates stand in the lists; those of equal sums keep the order of the model."""
+        return np.argsort(-(self.scaled + bonus * self.inside), axis=1, kind="stable")[:, : len(self.gain)]
+
+    def shown(self, order: Int64s) -> Floats:
+        """[queries, k]: the group's exposure."""
+        exposed: Floats = np.take_along_axis(self.inside, order, axis=1) * self.gain
+        return exposed
+
+    def share(self, order: Int64s) -> float:
+        """The group's share of all exposure, NaN where nothing is shown."""
+        return float(self.shown(order).sum() / self.total) if self.total else float("nan")
+
+    def bounded(self, order: Int64s, bonus: float) -> Bounded:
+        """The lists, with their share and loss."""
         products = np.take_along_axis(self.rankings.products, order, axis=1)
         scores = np.take_along_axis(self.rankings.scores, order, axis=1)
-        scaled, inside = np.take_along_axis(self.scaled, order, axis=1), np.take_along_axis(self.inside, order, axis=1)
-        shown = (products >= 0) * self.gain
-        share = float((shown * inside).sum() / shown.sum()) if shown.sum() else float("nan")
-        best = np.where(np.isfinite(self.scaled), self.scaled, 0.0)[:, : len(self.gain)] @ self.gain
-        kept = np.where(products >= 0, scaled, 0.0) @ self.gain
+        scaled = np.where(np.isfinite(self.scaled), self.scaled, 0.0)
+        best, kept = scaled[:, : len(self.gain)] @ self.gain, np.take_along_axis(scaled, order, axis=1) @ self.gain
         lists = best > 0
-        loss = float(1 - kept[lists].mean()) if lists.any() else 0.0
-        return Bounded(Rankings(products, scores), share, loss, bonus)
+        loss = float((best - kept)[lists].mean()) if lists.any() else 0.0
+        return Bounded(Rankings(products, scores), self.share(order), loss, bonus)

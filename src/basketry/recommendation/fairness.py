@@ -54,7 +54,7 @@ class Groups:
 
 @dataclass(frozen=True)
 class Audit:
-    """How to measure: lists of `k` places, `resamples` by `seed`, `chunk` queries ranked at once."""
+    """How to measure: lists of `k` places, `resamples` by `seed`, at most `chunk` queries ranked at once."""
 
     k: int = 10
     resamples: int = 500
@@ -109,8 +109,7 @@ class Audit:
         """int64 [queries, k]."""
         parts = [np.empty((0, self.k), dtype=np.int64)]
         with span("ranking", total=len(split.queries), unit="queries") as progress:
-            for at in range(0, len(split.queries), self.chunk):
-                rows = np.arange(at, min(at + self.chunk, len(split.queries)))
+            for rows in split.parts(self.chunk):
                 parts.append(ranker.rank(split.queries.select(rows), self.k, split.candidates).products.astype(np.int64))
                 progress.advance(len(rows))
         return np.concatenate(parts)

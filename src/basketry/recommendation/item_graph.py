@@ -6,6 +6,7 @@ so what each event added is exact and costs a look-up.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
@@ -18,10 +19,13 @@ from basketry.recommendation.events import added
 from basketry.recommendation.recency import Recency
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from scipy.sparse import csr_array
 
-    from basketry.core.histories import Candidates, Evidence, Floats, Int32s, Queries
+    from basketry.core.histories import Candidates, Evidence, Floats, Int32s, Int64s, Queries
     from basketry.core.protocols import Arrays, Vectors
+
+    Singles = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,20 +94,37 @@ class ItemGraph:
 
 
 def rows_of(matrix: csr_array, most: int | None = None) -> Rows:
-    """The positive entries of a square sparse matrix, of each row the `most` largest, columns ascending."""
+    """The positive entries of a square sparse matrix, of each row the `most` largest, equals by the smaller column."""
+    return Rows(*_best(matrix, most))
+
+
+def in_blocks(rows: int, block: Callable[[int, int], csr_array], most: int, size: int = 2_048) -> Rows:
+    """`rows_of` a matrix that never stands whole in memory: `block(first, last)` gives some of its rows."""
+    parts = [_best(block(first, min(first + size, rows)), most) for first in range(0, rows, size)]
+    lengths, others, values = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int32)], [np.empty(0, dtype=np.float32)]
+    for part in parts:
+        lengths.append(np.diff(part[0]))
+        others.append(part[1])
+        values.append(part[2])
+    indptr = np.concatenate([[0], np.cumsum(np.concatenate(lengths))]).astype(np.int64)
+    return Rows(indptr, np.concatenate(others), np.concatenate(values))
+
+
+def _best(matrix: csr_array, most: int | None) -> tuple[Int64s, Int32s, Singles]:
+    """Where rows begin, columns ascending, and values, of the positive entries kept."""
     from scipy.sparse import csr_array
 
     matrix = csr_array(matrix)
     matrix.sum_duplicates()
-    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    lengths = np.diff(matrix.indptr)
     values = matrix.data.astype(np.float32)
     kept = values > 0
-    if most is not None and np.diff(matrix.indptr).max(initial=0) > most:
-        order = np.lexsort((matrix.indices, -values, rows))
-        place = np.arange(len(order)) - np.repeat(matrix.indptr[:-1], np.diff(matrix.indptr))
-        near = np.zeros(len(order), dtype=np.bool_)
-        near[order] = place < most
-        kept &= near
-    counts = np.bincount(rows[kept], minlength=matrix.shape[0])
-    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return Rows(indptr, matrix.indices[kept].astype(np.int32), values[kept])
+    long = lengths > (np.inf if most is None else most)
+    if long.any():  # short rows need no sorting
+        place = np.flatnonzero(np.repeat(long, lengths))
+        row = np.repeat(np.flatnonzero(long), lengths[long])
+        order = np.lexsort((matrix.indices[place], -values[place], row))
+        number = np.arange(len(order)) - np.repeat(np.cumsum(lengths[long]) - lengths[long], lengths[long])
+        kept[place[order][number >= most]] = False
+    ends = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr]
+    return ends.astype(np.int64), matrix.indices[kept].astype(np.int32), values[kept]

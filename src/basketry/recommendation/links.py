@@ -13,7 +13,7 @@ from basketry.recommendation.rerank import relevance
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from basketry.core.histories import Bools, Floats, Int32s, Int64s, Queries
+    from basketry.core.histories import Floats, Int32s, Int64s, Queries
     from basketry.core.protocols import Ranker
 
 
@@ -56,15 +56,9 @@ def linked(links: Mapping[str, Ranker], queries: Queries, depth: int, candidates
     return Linked(Rankings(products, order), scores, link)
 
 
-def of_rows(candidates: Candidates, rows: Int64s | Bools) -> Candidates:
-    """The candidates of some queries."""
-    allowed = candidates.allowed
-    return candidates if allowed is None or allowed.ndim == 1 else replace(candidates, allowed=allowed[rows])
-
-
 def _without(candidates: Candidates, products: Int32s, filled: Int64s, rows: Int64s, n_products: int) -> Candidates:
     """The candidates of some rows less what these rows hold."""
-    candidates = of_rows(candidates, rows)
+    candidates = candidates.select(rows)
     if not filled.any():
         return candidates
     allowed = candidates.allowed

@@ -17,7 +17,7 @@ from basketry.kernels.ranking import Seen, rank_dense
 from basketry.training.plan import TrainingPlan
 
 if TYPE_CHECKING:
-    from basketry.core.histories import Candidates, Floats, Int64s
+    from basketry.core.histories import Bools, Candidates, Floats, Int64s
     from basketry.core.protocols import Arrays, Run, Vectors
     from basketry.encoders.history.runtime import Reader
     from basketry.training.tracking import Tracker
@@ -100,10 +100,10 @@ class NeuralRanker:
         return open_reader(self.arrays)
 
     @cached_property
-    def ranked(self) -> np.ndarray:
+    def ranked(self) -> Bools:
         """What it has anything to say of: bool [n_products]."""
-        known: np.ndarray = self.arrays["known"].astype(np.bool_)
-        return known | (self.arrays["products"] != 0).any(axis=1)
+        ranked: Bools = self.arrays["known"].astype(np.bool_) | (self.arrays["products"] != 0).any(axis=1)
+        return ranked
 
     @cached_property
     def _table(self) -> tuple[Vectors, Vectors]:
@@ -214,7 +214,7 @@ class NeuralRanker:
             )
         more = len(features)
         added = {
-            "products": (features @ project).astype(np.float32),
+            "products": (features @ np.asarray(project, dtype=np.float32)).astype(np.float32),
             "bias": np.zeros(more, dtype=np.float32),
             "known": np.zeros(more, dtype=np.bool_),
         }

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from basketry.core.errors import RequestError
-from basketry.core.histories import Evidence, Rankings
+from basketry.core.histories import Rankings
 from basketry.kernels.ranking import Seen, rank_dense
+from basketry.recommendation.events import added
 from basketry.recommendation.popularity import Popularity
 from basketry.recommendation.recency import Recency
 
 if TYPE_CHECKING:
-    from basketry.core.histories import Candidates, Floats, Histories, Int32s, Queries
+    from basketry.core.histories import Candidates, Evidence, Floats, Histories, Int32s, Queries
     from basketry.core.protocols import Arrays, Run, Vectors
 
 
@@ -67,21 +68,13 @@ class PopularInGroups:
 
     def explain(self, queries: Queries, rankings: Rankings) -> Evidence:
         """weight(e) times the popularity of j for each event e of j's group: exact, to the rounding of float32 scores."""
-        histories = queries.histories
-        weights, lengths, k = self.recency.weights(queries), histories.lengths, rankings.products.shape[1]
-        start = np.concatenate([[0], np.cumsum(lengths * k)]).astype(np.int64)[:-1]
-        parts = [self._added(queries, weights, rankings, query) for query in range(len(queries))]
-        events = np.concatenate(parts) if parts else np.empty(0)
-        return Evidence(start, events, np.zeros(rankings.products.shape), exact=True)
 
-    def _added(self, queries: Queries, weights: Floats, rankings: Rankings, query: int) -> Floats:
-        """What each event added to each product of one ranking, the ranks one after another."""
-        span = slice(queries.histories.indptr[query], queries.histories.indptr[query + 1])
-        products = rankings.products[query]
-        of = self.groups[queries.histories.products[span]]
-        same = (self.groups[products][:, None] == of) & (of >= 0) & (products >= 0)[:, None]
-        added: Floats = (same * weights[span] * self.counts[products].astype(np.float64)[:, None]).ravel()
-        return added
+        def entries(of: Int32s, other: Int32s) -> Floats:
+            same = (self.groups[of] == self.groups[other]) & (self.groups[of] >= 0)
+            popular: Floats = same * self.counts[other].astype(np.float64)
+            return popular
+
+        return added(queries, rankings, self.recency.weights(queries), entries)
 
     def state(self) -> Arrays:
         """Counts, groups and recency."""

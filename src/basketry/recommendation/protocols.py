@@ -14,6 +14,7 @@ A time split is what a shop meets.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 HELD: Final = {"test": 1, "validation": 2}
 UNITS: Final = ("event", "visit")
+_SCORES: Final = 16_000_000  # float32 numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +66,12 @@ class Split:
         for array in (self.queries.days, self.relevant.indptr, self.relevant.indices, self.customers):
             _hash(hashed, array)
         return hashed.hexdigest()
+
+    def parts(self, most: int = 1_024) -> Iterator[Int64s]:
+        """The queries in parts of at most `most`, and of so few that a part's dense scores take no more than 64 MB."""
+        size = max(1, min(most, _SCORES // max(self.train.n_products, 1)))
+        for at in range(0, len(self.queries), size):
+            yield np.arange(at, min(at + size, len(self.queries)), dtype=np.int64)
 
     def only(self, products: Bools) -> csr_array:
         """`relevant`, of the products [n_products] alone: the answers of a slice."""

@@ -11,6 +11,10 @@ from basketry.core.histories import Histories
 from basketry.core.tables import Baskets
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import dataframely as dy
+
     from basketry.data.dataset import Dataset
 
 BEGINNING: Final = "0001-01-01T00:00:00Z"
@@ -19,17 +23,33 @@ BEGINNING: Final = "0001-01-01T00:00:00Z"
 def read_histories(dataset: Dataset, n_products: int) -> Histories:
     """Every customer's orders known to `dataset`, oldest first; an order is a visit, an anonymous one a customer of its own.
 
-    Product codes are positions in the sorted product ids, customers stand in the order of `named_customers`. Memory: 12 bytes a
-    distinct product of an order. Raises DataError where rows do not come ordered.
+    Product codes are positions in the sorted product ids. Memory: 12 bytes a distinct product of an order, and as much again
+    while it is read. Raises DataError where rows do not come ordered.
     """
-    products, baskets, customers, days = [], [], [], []
-    for frame in dataset.stream(Baskets, "baskets", {"since": BEGINNING}):
+    return histories_of(dataset.stream(Baskets, "baskets", {"since": BEGINNING}), n_products)
+
+
+def read_customer(dataset: Dataset, customer_id: str, n_products: int) -> Histories:
+    """One history: the orders of the customer with this pseudonym; without events if nobody has it."""
+    found = histories_of([dataset.query(Baskets, "customer_baskets", {"customer_id": customer_id})], n_products)
+    return found if len(found) else nothing(n_products)
+
+
+def nothing(n_products: int) -> Histories:
+    """The history of somebody who has done nothing yet."""
+    empty = np.empty(0, dtype=np.int32)
+    return Histories(np.zeros(2, dtype=np.int64), empty, empty, empty, n_products)
+
+
+def histories_of(frames: Iterable[dy.DataFrame[Baskets]], n_products: int) -> Histories:
+    """Frames of the Baskets contract, wherever they were cut, as histories."""
+    products, baskets, customers, days = ([np.empty(0, dtype=np.int32)] for _ in range(4))
+    for frame in frames:
         products.append(frame["product"].to_numpy())
         baskets.append(frame["basket"].to_numpy())
         customers.append(frame["customer"].to_numpy())
         days.append(frame["day"].to_physical().to_numpy())
-    nothing = np.empty(0, dtype=np.int32)
-    product, basket, customer, day = (np.concatenate([nothing, *each]) for each in (products, baskets, customers, days))
+    product, basket, customer, day = (np.concatenate(each) for each in (products, baskets, customers, days))
     if (np.diff(customer) < 0).any():
         raise DataError("baskets do not come in the order of customers", "order them by customer, time and order")
     ends = np.flatnonzero(np.append(np.diff(customer) != 0, True)[: len(customer)]) + 1

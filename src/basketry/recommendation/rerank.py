@@ -100,7 +100,7 @@ def rerank(
         shown.products[query, :length] = products
         shown.scores[query, :length] = np.where(place >= 0, scores[place] if len(scores) else 0.0, 0.0)
         before[query, :length], rules[query, :length], propensity[query, :length] = place, flags, likely
-        fate[query] = _fates(first[query], products, place, flags, allowed, picked.capped, shelf.weighed)
+        fate[query] = _fates(first[query], products, place, flags, allowed, picked.capped, shelf)
     return Shaped(shown, before, rules, propensity, first, fate)
 
 
@@ -166,7 +166,7 @@ def _ranks(products: Int32s, ranked: Int32s) -> Int32s:
 
 
 def _fates(
-    first: Int32s, shown: Int32s, place: Int32s, flags: Flags, allowed: Bools, capped: Bools, weighed: Flags
+    first: Int32s, shown: Int32s, place: Int32s, flags: Flags, allowed: Bools, capped: Bools, shelf: Shelf
 ) -> np.ndarray:
     """Why each of the ranking's first k is not shown: forbidden, capped, or the rules that put others before it."""
     fate = np.zeros(len(first), dtype=np.uint16)
@@ -177,9 +177,11 @@ def _fates(
             fate[rank] = Rule.FORBIDDEN
         elif capped[rank]:
             fate[rank] = Rule.CAP
+        elif product in shelf.pinned.values():  # kept for a place beyond the list
+            fate[rank] = Rule.PIN
         else:
             past = (place > rank) | (place < 0)
-            fate[rank] = np.bitwise_or.reduce(flags[past], initial=int(weighed[product]))
+            fate[rank] = np.bitwise_or.reduce(flags[past], initial=int(shelf.weighed[product]))
     return fate
 
 

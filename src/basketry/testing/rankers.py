@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
@@ -42,10 +42,15 @@ def shop(seed: int = 0) -> Histories:
             at = (at + (1 if draw.random() < 0.8 else int(draw.integers(N)))) % (N - 1)  # product 11 is never bought
             day += int(draw.integers(1, 9))
         ends.append(len(products))
-    arrays = [np.array(each, dtype=np.int32) for each in (products, days, visits)]
-    for array in arrays:
-        array.flags.writeable = False  # a ranker that sorts its question in place is found out
-    return Histories(np.array(ends, dtype=np.int64), *arrays, N)
+    return _histories(ends, products, days, visits)
+
+
+def _histories(ends: Sequence[int], products: Sequence[int], days: Sequence[int], visits: Sequence[int]) -> Histories:
+    """Histories that nobody can write into: a ranker that sorts its question in place is found out."""
+    one, two, three = (np.array(each, dtype=np.int32) for each in (products, days, visits))
+    for array in (one, two, three):
+        array.flags.writeable = False
+    return Histories(np.array(ends, dtype=np.int64), one, two, three, N)
 
 
 def asked(histories: Histories) -> Queries:
@@ -55,7 +60,7 @@ def asked(histories: Histories) -> Queries:
 
 def nobody() -> Queries:
     """A customer without a history, and one whose only product was never bought by others."""
-    return asked(Histories(np.array([0, 0, 1]), *(np.array([each], dtype=np.int32) for each in (N - 1, 3, 0)), N))
+    return asked(_histories([0, 0, 1], [N - 1], [3], [0]))
 
 
 def check_shape(ranker: Ranker) -> None:
@@ -133,7 +138,7 @@ def check_unknown(ranker: Ranker) -> None:
     """A customer without a history is answered, if only by nothing; no queries at all are answered by none."""
     ranked = ranker.rank(nobody(), 3, Candidates())
     assert ranked.products.shape == (2, 3)
-    nothing = asked(Histories(np.array([0]), *(np.empty(0, dtype=np.int32) for _ in range(3)), N))
+    nothing = asked(_histories([0], [], [], []))
     assert ranker.rank(nothing, 3, Candidates()).products.shape == (0, 3)
     assert ranker.scores(nothing).shape == (0, N)
 

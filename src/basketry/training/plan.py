@@ -30,9 +30,7 @@ class TrainingPlan:
     epochs: int = _hyperparameter(1, "passes over the examples; at least 1", "passes")
     batch_size: int = _hyperparameter(64, "examples in one step, over all processes and micro-batches; at least 1", "examples")
     warmup: float = _hyperparameter(0.1, "share of the steps in which the rate rises from 0; 0 to 1", "share")
-    weight_decay: float = within(
-        0.01, 1e-4, 0.3, "decay of matrices, apart from the loss; at least 0", log=True
-    )
+    weight_decay: float = within(0.01, 1e-4, 0.3, "decay of matrices, apart from the loss; at least 0", log=True)
     max_norm: float = _hyperparameter(1.0, "gradients longer than this are cut to it; 0 = never", "L2 norm")
     accumulate: int = _hyperparameter(1, "micro-batches a step is split into, to save memory; at least 1", "micro-batches")
     patience: int = _hyperparameter(0, "validations without gain before stopping; 0 = never stop early", "validations")

@@ -56,7 +56,8 @@ class SampledSoftmax:
         known = torch.from_numpy(np.flatnonzero(network.known)).to(ids.device)
         drawn = known[torch.randint(len(known), (self.negatives,), device=ids.device)]
         read = ids[mask]
-        inside, right, wrong = network.embed(torch.cat([read, targets, drawn])).split([len(read), len(targets), len(drawn)])
+        together = network.embed(torch.cat([read, targets, drawn]))  # once: a graph spreads once
+        inside, right, wrong = torch.split(together, [len(read), len(targets), len(drawn)])
         vectors = network.read(inside, ids, mask)[asked[mask]]
         positive = (vectors * right).sum(-1) + network.bias[targets]
         negative = vectors @ wrong.T + network.bias[drawn]
@@ -108,11 +109,13 @@ class Lessons:
         stretches = Stretches.of(learned, self.layout.length, masked=self.layout.masked)
         if not len(stretches):
             raise RequestError("no history has an event that another came after", "give customers with two or more visits")
+        # No place of a history is read that no example filled: its position would be as it was drawn.
+        layout = replace(self.layout, length=min(self.layout.length, int(stretches.count.max())))
         plan = replace(self.plan, batch_size=min(self.plan.batch_size, len(stretches)))
         known = np.bincount(learned.products, minlength=histories.n_products) > 0
         with torch.random.fork_rng():
             torch.manual_seed(run.seed)
-            network = HistoryNetwork(self.layout, known, self.dropout, features, _held(learned))
+            network = HistoryNetwork(layout, known, self.dropout, features, _held(learned))
         if self.layout.body == "dbn" and self.pretraining:
             pretrain_machines(network, learned, replace(plan, epochs=self.pretraining, patience=0), run, folder)
         validate = None if judges is None else judges.ndcg

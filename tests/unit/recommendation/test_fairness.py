@@ -95,14 +95,20 @@ def scaled(ranked, k):
 @given(st.integers(0, 10**6), st.floats(0.0, 1.0), st.booleans())
 def test_no_lists_with_as_much_exposure_have_a_higher_score(seed, bound, raised):
     random = np.random.default_rng(seed)
-    ranked, member, k = rankings(random.random((3, 4))), np.array([True, False, True, False]), 2
+    ranked, member, k = (
+        rankings(random.integers(0, 5, (3, 4)) + random.random() * np.eye(3, 4)),
+        np.array([True, False, True, False]),
+        2,
+    )
     gain = np.array([1, SECOND])
     try:
         found = bound_exposure(ranked, k, member, low=bound) if raised else bound_exposure(ranked, k, member, high=bound)
     except RequestError:
         # with two of each kind among the candidates every share can be reached
         raise AssertionError("refused a share that the candidates can give") from None
-    assert found.share >= bound if raised else found.share <= bound
+    assert found.share >= bound - 1e-9 if raised else found.share <= bound + 1e-9
+    extra = found.share - bound if raised else bound - found.share
+    assert abs(found.bonus) == 0 or extra <= gain.sum() / (3 * gain.sum()) + 1e-9  # one list's places
     s = scaled(ranked, k)
     best = 0.0
     for lists in product(permutations(range(4), 2), repeat=3):
@@ -131,6 +137,14 @@ def test_the_list_that_loses_least_gives_way():
     alone = with_bonus(Rankings(ranked.products[:1], ranked.scores[:1]), 1, np.array([False, True, False]), found.bonus)
     assert alone.products.tolist() == [[1]]
     assert alone.scores.tolist() == [[0.95]]
+
+
+def test_where_all_tie_no_more_lists_change_than_need_to():
+    ranked = rankings(np.ones((10, 3)))
+    found = bound_exposure(ranked, 1, np.array([False, False, True]), low=0.35)
+    assert found.share == pytest.approx(0.4)
+    assert found.rankings.products[:, 0].tolist() == [2] * 4 + [0] * 6
+    assert found.loss == 0
 
 
 def test_a_group_is_held_down_too_and_absent_products_stay_absent():

@@ -104,6 +104,9 @@ def test_caps_and_pins_together():
     assert found.rankings.scores[0].tolist() == [6, 0, 0, 7]
     short = shown(policy, ranked(5), 9)
     assert short.rankings.products[0, :5].tolist() == [0, 4, 11, 5, -1]
+    kept = shown(policy, ranked(11, 5), 2)
+    assert kept.rankings.products.tolist() == [[0, 4]]
+    assert kept.moves(0)[2:] == (Move(11, 1, None, ("pin",)), Move(5, 2, None, ("pin",)))
     late = shown(Policy(pins=(Pin(9, "p8"),)), ranked(5, 6), 9)
     assert late.rankings.products[0, :4].tolist() == [5, 6, 8, -1]  # nothing left to stand before it
 
@@ -197,7 +200,9 @@ def test_laws(world, policy, order, history, k, repeats, open_to):
     may = {i for i in range(N) if shelf.eligible[i] and allowed[i] and (repeats or i not in history)}
     pins = {pin.position - 1: int(pin.product[1:]) for pin in policy.pins if int(pin.product[1:]) in may}
     if not policy.caps:
-        assert all(products[place] == pin for place, pin in pins.items() if place < len(shown))
+        others = len((may & set(order)) - set(pins.values()))  # enough of them for each place before a pin, or it moves up
+        asked_for = {place for place in pins if place < k and others >= place - sum(each < place for each in pins)}
+        assert all(products[place] == pins[place] for place in asked_for)
         in_line = len((may & set(order)) | set(pins.values()))
         assert len(shown) >= min(k, in_line - sum(place >= k for place in pins))
 
@@ -230,3 +235,39 @@ def test_propensities_are_the_probabilities_of_what_is_shown():
             assert abs(share - likely) < 4 * np.sqrt(likely * (1 - likely) / draws)
     both = (propensity[:, 0] < 0.5) & (propensity[:, 2] < 0.5)
     assert abs(both.mean() - 0.09) < 0.01 and (products[both, 0] != products[both, 2]).all()
+
+
+def by_the_papers(order, history, k, diversity, weight):
+    """MMR and calibration read off their formulas: every choice by what the whole list would then be."""
+    groups = ["abc"[i % 4] if i % 4 < 3 else None for i in range(N)]
+    liked = [groups[i] for i in history if groups[i]]
+    taste = {each: liked.count(each) / len(liked) for each in set(liked)}
+    relevant = {product: (len(order) - rank) / len(order) for rank, product in enumerate(order)}
+    chosen = []
+    while len(chosen) < min(k, len(order)):
+        values = {}
+        for product in order:
+            if product in chosen:
+                continue
+            nearest = max((float(VECTORS[product] @ VECTORS[other]) for other in chosen), default=0.0)
+            held = [groups[i] for i in [*chosen, product] if groups[i]]
+            total = len([i for i in chosen if groups[i]]) + 1
+            distance = sum(p * np.log(p / (0.99 * held.count(each) / total + 0.01 * p)) for each, p in taste.items() if weight)
+            values[product] = (1 - weight) * ((1 - diversity) * relevant[product] - diversity * nearest) - weight * distance
+        best = max(values.values())
+        chosen.append(next(product for product in order if values.get(product, -np.inf) > best - 1e-6))
+    return chosen
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.permutations(range(N)).flatmap(lambda p: st.integers(1, N).map(lambda size: p[:size])),
+    st.lists(st.sampled_from(range(N)), max_size=5),
+    st.sampled_from([0.0, 0.37, 0.81]),
+    st.sampled_from([0.0, 0.23, 0.61]),
+)
+def test_the_choice_is_that_of_the_papers(order, history, diversity, weight):
+    policy = Policy(diversity=diversity, calibration=Calibration(weight))
+    found = shown(policy, ranked(*order), 6, history=history, candidates=Candidates(None, repeats=True))
+    expected = by_the_papers(order, history, 6, diversity, weight)
+    assert [product for product in found.rankings.products[0].tolist() if product >= 0] == expected

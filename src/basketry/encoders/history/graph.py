@@ -29,7 +29,8 @@ class Graph(nn.Module):
 
     def forward(self, rows: Tensor, mask: Tensor, shown: Tensor) -> Tensor:
         """Rows [events, dim] of rows [events, dim]; `mask` and `shown` bool [n, t]."""
-        return self.drop(self.bag(rows, mask, shown)) * self.scale
+        bags: Tensor = self.drop(self.bag(rows, mask, shown))
+        return bags * self.scale
 
 
 class Propagation(nn.Module):
@@ -88,5 +89,5 @@ def _sparse(matrix: csr_array) -> Tensor:
 
 
 def _product(matrix: Tensor, dense: Tensor, transposed: Tensor) -> Tensor:
-    made: Tensor = _Product.apply(matrix, dense, transposed)
+    made: Tensor = _Product.apply(matrix, dense, transposed)  # type: ignore[no-untyped-call]
     return made

@@ -57,10 +57,11 @@ class HistoryNetwork(nn.Module):
         self.table = nn.Parameter(table)
         self.bias = nn.Parameter(torch.zeros(len(known)), requires_grad=layout.body == "dbn")
         self.project: nn.Parameter | None = None
-        self.features: Tensor | None = None
-        if features is not None:
-            self.register_buffer("features", torch.from_numpy(np.ascontiguousarray(features)), persistent=False)
-            self.project = nn.Parameter(torch.randn(features.shape[1], layout.dim) * 0.02)
+        self.features: Tensor | None
+        fixed = None if features is None else torch.from_numpy(np.array(features, dtype=np.float32))
+        self.register_buffer("features", fixed, persistent=False)
+        if fixed is not None:
+            self.project = nn.Parameter(torch.randn(fixed.shape[1], layout.dim) * 0.02)
         self.propagation = Propagation(held, layout.blocks) if layout.body == "lightgcn" and held is not None else None
         self.body = _BODIES[layout.body](layout, dropout)
 

@@ -144,7 +144,7 @@ class _Graph:
     def _bag(self, rows: str) -> str:
         weight = self._counted()
         if not self.layout.masked:
-            fading = float(np.maximum(self.arrays["body.bag.fading"], 0))
+            fading = float(np.exp(self.arrays["body.bag.fading"]))
             behind = self.node("Max", [self.node("Cast", [self._behind()], to=1), self.number(0)])
             weight = self.node("Mul", [weight, self.node("Exp", [self.node("Mul", [behind, self.number(-fading)])])])
         total = self.node("Max", [self.node("ReduceSum", [weight, self.whole(1)]), self.number(1e-6)])

@@ -25,7 +25,7 @@ class Bag(nn.Module):
     def __init__(self, masked: bool) -> None:
         super().__init__()
         self.masked = masked
-        self.fading = nn.Parameter(torch.tensor(0.2), requires_grad=not masked)
+        self.fading = nn.Parameter(torch.tensor(0.2).log(), requires_grad=not masked)  # its log: it stays above 0
 
     def forward(self, rows: Tensor, mask: Tensor, shown: Tensor) -> Tensor:
         """Rows [events, dim] of rows [events, dim]; `mask` and `shown` bool [n, t]."""
@@ -36,6 +36,6 @@ class Bag(nn.Module):
             return bags.expand_as(block)[mask]
         place = torch.arange(mask.shape[1], device=rows.device)
         gap = place[:, None] - place
-        weight = torch.exp(-self.fading.clamp(min=0) * gap.clamp(min=0)) * (gap >= 0)
+        weight = torch.exp(-self.fading.exp() * gap.clamp(min=0)) * (gap >= 0)
         bags = weight @ block / weight.sum(-1, keepdim=True).sqrt()
         return bags[mask]

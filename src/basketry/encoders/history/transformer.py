@@ -67,12 +67,13 @@ class _Block(nn.Module):
         else:
             inner = functional.gelu(inner)
         change = self.drop(self.outer(self.drop(inner)))
-        return rows + (change * torch.sigmoid(self.feed_gate(near)) if self.gated else change)
+        added: Tensor = change * torch.sigmoid(self.feed_gate(near)) if self.gated else change
+        return rows + added
 
     def _attention(self, rows: Tensor, mask: Tensor) -> Tensor:
         block = spread(self.attend(rows), mask)
-        parts = block.view(*mask.shape, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        query, key, value = block.view(*mask.shape, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         # Padding stands on the right, where a causal look never falls; only a look both ways must be told of it.
         both = mask[:, None, None, :] if self.masked else None
-        seen = functional.scaled_dot_product_attention(*parts, attn_mask=both, is_causal=not self.masked)
+        seen = functional.scaled_dot_product_attention(query, key, value, both, is_causal=not self.masked)
         return seen.transpose(1, 2).flatten(2)[mask]

@@ -102,7 +102,8 @@ def shapley(asked: Asked, products: Int32s, samples: int, seed: int) -> tuple[Fl
 
 def _subsets(n: int) -> Bools:
     """Rows, bool [2^n, n]: the bits of 0, 1, 2, ..."""
-    return (np.arange(2**n)[:, None] >> np.arange(n)) & 1 == 1
+    held: Bools = (np.arange(2**n)[:, None] >> np.arange(n)) & 1 == 1
+    return held
 
 
 def _orders(held: Bools) -> Floats:
@@ -110,8 +111,8 @@ def _orders(held: Bools) -> Floats:
     n = held.shape[1]
     size = held.sum(axis=1)
     share = np.array([1 / (n * comb(n - 1, s)) for s in range(n)])  # of orders with s before
-    weights = np.where(held, share[np.maximum(size - 1, 0)][:, None], -share[np.minimum(size, n - 1)][:, None])
-    return weights.T.astype(np.float64)
+    weights: Floats = np.where(held, share[np.maximum(size - 1, 0)][:, None], -share[np.minimum(size, n - 1)][:, None])
+    return weights.T
 
 
 def _sampled(asked: Asked, products: Int32s, samples: int, seed: int) -> tuple[Floats, Floats]:

@@ -1,0 +1,142 @@
+"""Whether the reasons of rankers are their reasons: fidelity on Amazon Beauty and UCI Online Retail.
+
+    python benchmarks/quality/reasons.py
+
+Explains the first product of 300 customers by each model's own additive reasons, and by asking it as a black box. Similarity is
+that of products by their buyers (64 directions of the matrix of customers and products) on Beauty, and by their titles on UCI.
+Writes docs/reference/quality-reasons.md.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from scipy.sparse import csr_array
+from scipy.sparse.linalg import svds
+
+from basketry.core.histories import Histories, Queries
+from basketry.core.protocols import Ranker, Run
+from basketry.encoders import load_encoder
+from basketry.recommendation.fidelity import Faithful, Fidelity
+from basketry.recommendation.item_neighbours import ItemNeighbours
+from basketry.recommendation.popularity import Popularity
+from basketry.recommendation.reasons.attribution import Attribution
+from basketry.recommendation.transitions import Transitions
+
+ROOT = Path(__file__).parents[2]
+DATASETS = Path(os.environ.get("BASKETRY_DATASETS", ROOT.parent / "shared" / "datasets"))
+MODELS = {"popularity": Popularity(), "item-item": ItemNeighbours(), "transition graph": Transitions()}
+MOST = 60  # events: n events cost some 14 n rankings of all products
+BLACK_BOX = {"left out": Attribution("left_out"), "LIME": Attribution("lime", samples=100)}
+HEAD = """# Whether reasons are reasons
+
+The products that a reason names are taken out of the history, those said to have brought most first; if they are what the
+ranker went by, its first product falls fast. `deletion` is the mean of 1 / rank as they go (lower is better), `insertion` as
+they alone come (higher is better), `pos@5` the share of steps at which the product is still among the first five (lower is
+better). Beside each stand the same in random order and in order of similarity to the product.
+`python benchmarks/quality/reasons.py` writes this page; intervals: 95%, customers resampled. A model whose reasons are not
+trusted is shown without reasons.
+"""
+
+
+def beauty() -> tuple[Histories, np.ndarray]:
+    """Histories without the two held-out products, and product vectors by buyers."""
+    with gzip.open(DATASETS / "s3rec_amazon" / "Beauty.txt.gz", "rt", encoding="utf-8") as lines:
+        rows = [[int(code) - 1 for code in line.split()[1:-2]] for line in lines]
+    histories = Histories.from_rows(rows, max(max(row) for row in rows) + 1)
+    held = csr_array(
+        (np.ones(len(histories.products), dtype=np.float32), histories.products, histories.indptr),
+        shape=(len(histories), histories.n_products),
+    )
+    _, sizes, directions = svds(held, k=64, random_state=0)
+    return histories, (directions.T * sizes).astype(np.float32)
+
+
+def uci() -> tuple[Histories, np.ndarray]:
+    """What each customer bought on each day, returns left out, and product vectors by titles."""
+    lines = (
+        pl.read_csv(DATASETS / "uci_online_retail" / "online_retail.csv.gz", infer_schema=False)
+        .with_columns(
+            pl.col("Quantity").cast(pl.Int64),
+            pl.col("InvoiceDate").str.slice(0, 10).str.to_date(strict=False).alias("day"),
+        )
+        .filter(pl.col("CustomerID").fill_null("") != "", pl.col("Quantity") > 0, pl.col("day").is_not_null())
+    )
+    titles = lines.group_by("StockCode").agg(pl.col("Description").drop_nulls().first()).sort("StockCode")
+    events = (
+        lines.select("CustomerID", "day", "StockCode")
+        .unique()
+        .sort("CustomerID", "day", "StockCode")
+        .join(titles.with_row_index("product").select("StockCode", "product"), on="StockCode", maintain_order="left")
+    )
+    indptr = np.concatenate([[0], events.group_by("CustomerID", maintain_order=True).len()["len"].cum_sum().to_numpy()])
+    days = events["day"].to_physical().to_numpy().astype(np.int32)
+    products = events["product"].to_numpy().astype(np.int32)
+    histories = Histories(indptr.astype(np.int64), products, days, days, len(titles))
+    vectors = load_encoder("universal", Run()).encode(titles["Description"].fill_null("unknown").str.to_lowercase().to_list())
+    return histories, vectors
+
+
+def last_day(histories: Histories) -> np.ndarray:
+    """A question a customer, on the last day of the histories."""
+    return np.full(len(histories), histories.days.max(), dtype=np.int32)
+
+
+def measured(ranker: Ranker, histories: Histories, vectors: np.ndarray, attribution: Attribution) -> Faithful:
+    """Fidelity of histories that a person could look through."""
+    short = np.flatnonzero(histories.lengths <= MOST)
+    queries = Queries(histories.select(short), last_day(histories)[short])
+    return Fidelity().measure(ranker, queries, Run(seed=0), attribution, vectors=vectors)
+
+
+def line(name: str, faithful: Faithful) -> str:
+    """One row of the table."""
+
+    def shown(figure: str) -> str:
+        each = faithful.interval(figure)
+        return f"{each.value:.3f}"
+
+    def gain(over: str) -> str:
+        each = faithful.gain("deletion", over)
+        return f"{each.value:+.3f} ({each.low:+.3f} to {each.high:+.3f})"
+
+    curves = " | ".join(
+        " / ".join(shown(f"{curve}{over}") for over in ("", ":random", ":similarity"))
+        for curve in ("deletion", "insertion", "pos@5")
+    )
+    cases = faithful.cases
+    found = np.isfinite(cases["counterfactual_valid"])
+    valid = f"{int(np.nansum(cases['counterfactual_valid']))} of {int(found.sum())}"
+    trusted = "yes" if faithful.trusted else "no: " + "; ".join(faithful.against_trust)
+    return f"| {name} | {curves} | {gain('random')} | {gain('similarity')} | {valid} | {trusted} |"
+
+
+def main() -> None:
+    """Measure every model on both shops and write the page."""
+    text = [HEAD]
+    for shop, (histories, vectors) in (("Amazon Beauty", beauty()), ("UCI Online Retail", uci())):
+        text += [
+            f"\n## {shop}\n",
+            f"300 customers of at most {MOST} events; of each three figures: attributed / random / similarity.\n",
+        ]
+        text.append(
+            "| reasons of | deletion | insertion | pos@5 | deletion better than random by | than similarity by "
+            "| counterfactuals valid | trusted |"
+        )
+        text.append("|---|---|---|---|---|---|---|---|")
+        for name, estimator in MODELS.items():
+            ranker = estimator.fit(histories, Run())
+            text.append(line(name, measured(ranker, histories, vectors, Attribution())))
+        for name, attribution in BLACK_BOX.items():
+            text.append(line(f"transition graph, {name}", measured(ranker, histories, vectors, attribution)))
+    page = "\n".join(text) + "\n"
+    (ROOT / "docs/reference/quality-reasons.md").write_text(page, encoding="utf-8")
+    print(page)
+
+
+if __name__ == "__main__":
+    main()
