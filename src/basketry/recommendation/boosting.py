@@ -71,9 +71,9 @@ def _rows(queries: Int64s, indptr: Int64s) -> tuple[Int64s, Int64s]:
 
 def read_forest(text: npt.NDArray[np.uint8]) -> Forest:
     """The trees of LightGBM's text. Raises DataError for one with categorical or linear trees, or that is damaged."""
-    header, *trees = text.tobytes().decode().split("\n\n\nend of trees")[0].split("\nTree=")
-    head = _fields(header)
     try:
+        header, *trees = text.tobytes().decode().split("\n\n\nend of trees")[0].split("\nTree=")
+        head = _fields(header)
         columns: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in _COLUMNS}
         for tree in trees:
             own = _fields(tree)
@@ -97,7 +97,7 @@ def read_forest(text: npt.NDArray[np.uint8]) -> Forest:
             flat["internal_value"],
             flat["leaf_value"],
         )
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, OverflowError) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(f"the text of the trees cannot be read ({error})", "train and publish the ranker again") from error

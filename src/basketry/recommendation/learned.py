@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from basketry.core.errors import RequestError
+from basketry.core.errors import DataError, RequestError
 from basketry.core.histories import Candidates, Evidence, Rankings
 from basketry.core.telemetry import span
 from basketry.kernels.ranking import Seen, rank_dense
 from basketry.recommendation.boosting import Boosting, read_forest
 from basketry.recommendation.events import laid_out
-from basketry.recommendation.features import ProductFacts, Sales, features
+from basketry.recommendation.features import ProductFacts, Sales, features, names_of
 from basketry.recommendation.held_out import hold_out
 from basketry.recommendation.pool import Pool, pool_of
 from basketry.recommendation.rankers import RankerEstimator, nested, parts_of
@@ -184,4 +184,9 @@ class Learned:
         sales = Sales(state["ever"].astype(np.float32), state["week"].astype(np.float32))
         voicing = Voicing(int(depth), low, bool(repeats))
         facts = ProductFacts.from_state(state, len(sales.ever))
-        return cls(parts_of(state), text, read_forest(text), sales, facts, voicing, int(proposals))
+        parts, forest = parts_of(state), read_forest(text)
+        if forest.n_features != len(names_of(len(parts))):
+            raise DataError(
+                f"trees over {forest.n_features} features of {len(parts)} parts", "train and publish the ranker again"
+            )
+        return cls(parts, text, forest, sales, facts, voicing, int(proposals))

@@ -142,6 +142,13 @@ def test_reads_what_lightgbm_writes():
 def test_a_damaged_text_is_refused():
     pytest.importorskip("lightgbm", reason="lightgbm writes what is damaged (pip install 'basketry[rank]')")
     text = learned(rounds=3)[0].tobytes().decode()
-    for old, new in (("num_cat=0", "num_cat=1"), ("max_feature_idx", "max"), ("left_child=", "left_child=x ")):
+    for old, new in (
+        ("num_cat=0", "num_cat=1"),
+        ("max_feature_idx", "max"),
+        ("left_child=", "left_child=x "),
+        ("left_child=", "left_child=99999999999 "),
+    ):
         with pytest.raises(DataError):
             read_forest(np.frombuffer(text.replace(old, new).encode(), dtype=np.uint8))
+    with pytest.raises(DataError):
+        read_forest(np.array([255, 254], dtype=np.uint8))

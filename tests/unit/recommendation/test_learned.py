@@ -159,6 +159,14 @@ def test_what_was_learned_needs_no_lightgbm_to_rank():
     assert np.allclose(ours, theirs, atol=1e-5)
 
 
+def test_trees_of_other_parts_are_refused():
+    pytest.importorskip("lightgbm", reason=NEEDS)
+    trees = Boosting(rounds=3, leaves=4, least=5)
+    one, two = (LearnedRanker((Popularity(),) * n, trees, depth=12).fit(shop(), Run()).state() for n in (1, 2))
+    with pytest.raises(DataError, match="16 features of 2 parts"):
+        Learned.from_state({**two, "trees": one["trees"]})
+
+
 def test_what_cannot_be_learned_is_said():
     with pytest.raises(RequestError, match="cannot be fitted"):
         LearnedRanker(()).fit(shop(), Run())
