@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 import numpy as np
 
 from basketry.core.errors import EncoderError, RequestError
-from basketry.encoders.history.layout import Layout
+from basketry.encoders.history.layout import Layout, asked
 from basketry.training.plan import TrainingPlan
 
 if TYPE_CHECKING:
@@ -100,12 +100,8 @@ class BasketNetwork:
 
     def confidence(self, antecedents: Int64s) -> Vectors:
         """P(B | A) float32 [n, products] of antecedents int64 [n, most], ascending, -1 where fewer; 1 for A's own."""
-        products = len(self.arrays["products"])
-        counts = (antecedents >= 0).sum(1)
-        ids = np.zeros((len(antecedents), antecedents.shape[1] + 1), dtype=np.int64)
-        ids[:, :-1] = np.maximum(antecedents, 0)
-        ids[np.arange(len(ids)), counts] = products
-        vectors = [self._read(ids[s : s + _PART], counts[s : s + _PART] + 1) for s in range(0, len(ids), _PART)]
+        ids, lengths = asked(antecedents, len(self.arrays["products"]))
+        vectors = [self._read(ids[s : s + _PART], lengths[s : s + _PART]) for s in range(0, len(ids), _PART)]
         table, bias = (np.asarray(self.arrays[name], dtype=np.float32) for name in ("products", "bias"))
         logits = np.concatenate(vectors) @ table.T + bias
         chances: Vectors = (1 / (1 + np.exp(-logits))).astype(np.float32)

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from basketry.core.errors import RequestError
+from basketry.encoders.history.layout import asked
 from basketry.encoders.history.network import HistoryNetwork
 from basketry.training.loop import train
 
@@ -69,15 +70,6 @@ class Antecedents:
         beside[line, own[line, place]] = -1
         mask = np.arange(ids.shape[1]) < lengths[:, None]
         return {"ids": torch.from_numpy(ids), "mask": torch.from_numpy(mask), "beside": torch.from_numpy(beside)}
-
-
-def asked(antecedents: Ids, products: int) -> tuple[Ids, Ids]:
-    """Antecedents as a masked layout reads them: their products, then a hidden one; and lengths."""
-    counts = (antecedents >= 0).sum(1)
-    ids = np.zeros((len(antecedents), antecedents.shape[1] + 1), dtype=np.int64)
-    ids[:, :-1] = np.maximum(antecedents, 0)
-    ids[np.arange(len(ids)), counts] = products
-    return ids, counts + 1
 
 
 def _places(rng: np.random.Generator, counts: Ids, size: int) -> Ids:

@@ -145,6 +145,8 @@ def test_a_product_never_sold_is_ranked_by_its_features(cycle: Histories) -> Non
     only = np.arange(PRODUCTS + 1) >= 10
     assert larger.rank(ask([[3, 4], [1, 2]], PRODUCTS + 1), 1, Candidates(only)).products[:, 0].tolist() == [12, 10]
     with pytest.raises(RequestError):
+        larger.scores(ask([[3, 4]]))
+    with pytest.raises(RequestError):
         ranker.with_products(np.ones((1, 3), dtype=np.float32))
 
 

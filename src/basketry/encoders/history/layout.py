@@ -87,3 +87,12 @@ class Layout:
         if self.masked:
             ids[np.arange(len(ids)), kept] = histories.n_products
         return ids, kept + extra
+
+
+def asked(antecedents: Ids, products: int) -> tuple[Ids, Ids]:
+    """Sets of products int64 [n, most], -1 where fewer, as a masked layout reads them: a hidden one at the end; and lengths."""
+    counts = (antecedents >= 0).sum(1)
+    ids = np.zeros((len(antecedents), antecedents.shape[1] + 1), dtype=np.int64)
+    ids[:, :-1] = np.maximum(antecedents, 0)
+    ids[np.arange(len(ids)), counts] = products
+    return ids, counts + 1
