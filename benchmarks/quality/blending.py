@@ -135,8 +135,8 @@ HEAD = """# Blends and learned rankers
 Leave one out on the validation event, full ranking, one answer a question: R@10 is the share of the questions whose answer is
 among ten products of all, N@10 its nDCG. 95% intervals by bootstrap of customers; differences are paired. The test event is not
 looked at. Weights and trees are learned from the event before the validation. Defaults of the floor and of the trees were
-chosen with Beauty in sight, so other shops are the fairer witnesses. Time of what is made of parts is without that of parts
-already fitted; each is fitted on two sets of histories. Weights are of transitions, item-item, (EASE,) popularity.
+chosen with Beauty in sight; Sports and Toys were measured once, afterwards. Time of what is made of parts is without that of
+parts already fitted, which are four, each on two sets of histories. Weights are of transitions, item-item, (EASE,) popularity.
 `python benchmarks/quality/blending.py` writes this page.
 """
 
