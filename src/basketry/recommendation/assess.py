@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -25,21 +25,14 @@ if TYPE_CHECKING:
     import dataframely as dy
     from scipy.sparse import csr_array
 
-    from basketry.core.histories import Floats, Histories, Int32s, Int64s
+    from basketry.core.histories import Floats, Int32s, Int64s
     from basketry.core.protocols import Ranker, Run, Vectors
     from basketry.core.tables import Metrics
     from basketry.recommendation.protocols import Split
+    from basketry.recommendation.rankers import RankerEstimator
 
 BASELINES: Final = ("popularity", "popularity of 7 days", "item-item", "transitions", "reorder frequency")
 SLICES: Final = ("all", "cold customer", "unseen customer", "cold product", "unsold product", "new to customer")
-
-
-class RankerEstimator(Protocol):
-    """Hyperparameters from which a ranker is fitted."""
-
-    def fit(self, histories: Histories, run: Run) -> Ranker:
-        """Learn from histories."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from basketry.core.histories import Candidates, Histories, Queries
 from basketry.core.protocols import Ranker, Run
+from basketry.recommendation.rankers import RankerEstimator
 
 if TYPE_CHECKING:
     from basketry.core.histories import Evidence, Rankings
 
 TOLERANCE: Final = 1e-6
 N: Final = 12
-
-
-class RankerEstimator(Protocol):
-    """An estimator whose model is a ranker."""
-
-    def fit(self, histories: Histories, run: Run) -> Ranker:
-        """Learn from histories."""
-        ...
 
 
 def shop(seed: int = 0) -> Histories:
