@@ -184,7 +184,7 @@ def _judged(
         "loss": round(fidelity.loss, 4),
     }
     model = None
-    if fidelity.loss > request.max_loss and request.name:
+    if not fidelity.loss <= request.max_loss and request.name:  # a loss that is not known is not allowed either
         raise RequestError(
             f"recipe {recipe} loses {fidelity.loss:.4f} of the {_metric(fidelity)}, and {request.max_loss:g} is allowed; "
             f"not published ({after.bytes:,} bytes instead of {before.bytes:,}, {after.batched_us:,.0f} us a text "
@@ -194,7 +194,7 @@ def _judged(
     if request.name:
         model = publish_state(shop, request.name, states[1].with_step(entry))
     notes = [] if model else [f"a loss of {fidelity.loss:.4f} of the {_metric(fidelity)}; to publish it give it a --name"]
-    if fidelity.kept is not None and 1 - fidelity.kept.low > request.max_loss:
+    if fidelity.kept is not None and not 1 - fidelity.kept.low <= request.max_loss:
         notes.append(f"the interval of the loss reaches {1 - fidelity.kept.low:.4f}: more labelled texts would tell more")
     return CompressResult(
         recipe=str(recipe),
