@@ -152,6 +152,8 @@ def _notes(graph: GraphReader, stage: Stage, queries: Queries) -> tuple[str, ...
     notes = (
         [f"release {graph.release.fell_back_from} is damaged: an earlier one answers"] if graph.release.fell_back_from else []
     )
+    if stage.scene.where and not stage.where.any():
+        notes.append(f"no product passes what the scene asks for: {stage.scene.where}")
     if not len(queries.histories.products):
-        notes.append("nothing is known of this customer: what everybody buys is shown")
+        notes.append("nothing is known of this customer (ids are as the source file writes them): what everybody buys is shown")
     return (stage.scene.question, *notes)

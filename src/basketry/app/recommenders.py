@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
     from basketry.app.graph_reader import GraphReader
     from basketry.core.protocols import Ranker
 
+EPOCH: Final = dt.date(1970, 1, 1)
 EDGES: Final = {
-    "together": Edges(("bought_together",)),
-    "complements": Edges(("bought_together",), without=("substitute",)),
+    "together": Edges(("bought_together",), measure="adjusted_low"),
+    "complements": Edges(("bought_together",), without=("substitute",), measure="adjusted_low"),
     "similar": Edges(("similar",), measure="similarity"),
     "substitutes": Edges(("bought_together", "similar"), without=("complement", "co_trip", "unknown"), measure="similarity"),
 }
@@ -39,8 +41,18 @@ class RecommendationReader:
 
     @cached_property
     def facts(self) -> Facts:
-        """What is known of the products, in the order of their codes."""
-        return Facts(self.graph.products)
+        """What is known of the products, in the order of their codes.
+
+        Besides the catalogue `age_days`, since the first sale (0 for what was never sold), and `promoted`, which is unknown:
+        promotions are not read for recommending yet.
+        """
+        import numpy as np
+        import polars as pl
+
+        first = self.trained.first_days
+        today = (self.graph.release.manifest.as_of.date() - EPOCH).days
+        age = pl.Series("age_days", np.where(first >= 0, np.maximum(today - first, 0), 0))
+        return Facts(self.graph.products.with_columns(age, promoted=pl.lit(None, dtype=pl.Boolean)))
 
     @cached_property
     def trained(self) -> Recommenders:

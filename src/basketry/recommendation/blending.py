@@ -122,7 +122,7 @@ class Blended:
     def state(self) -> Arrays:
         """The states of the parts, their weights and the voicing."""
         voicing = np.array([self.voicing.depth, self.voicing.low, self.voicing.repeats], dtype=np.float64)
-        return {**nested(self.parts), "weights": self.weights, "voicing": voicing}  # type: ignore[dict-item]
+        return {**nested(self.parts), "weights": self.weights, "voicing": voicing}
 
     @classmethod
     def from_state(cls, state: Arrays) -> Self:

@@ -92,7 +92,7 @@ class Chained:
 
     def state(self) -> Arrays:
         """The states of the links."""
-        return nested(self.links)  # type: ignore[return-value]
+        return nested(self.links)
 
     @classmethod
     def from_state(cls, state: Arrays) -> Self:

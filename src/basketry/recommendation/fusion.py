@@ -117,7 +117,7 @@ class Fused:
     def state(self) -> Arrays:
         """The states of the parts, their weights and the hyperparameters."""
         settings = np.array([self.constant, self.depth, self.repeats], dtype=np.float64)
-        return {**nested(self.parts), "weights": self.weights, "fusion": settings}  # type: ignore[dict-item]
+        return {**nested(self.parts), "weights": self.weights, "fusion": settings}
 
     @classmethod
     def from_state(cls, state: Arrays) -> Self:

@@ -174,7 +174,7 @@ class Learned:
         """The states of the parts, the trees as text, what is known of products, and the hyperparameters of ranking."""
         settings = np.array([self.voicing.depth, self.voicing.low, self.voicing.repeats, self.depth], dtype=np.float64)
         sales = {"ever": self.sales.ever, "week": self.sales.week}
-        return {**nested(self.parts), **sales, **self.facts.state(), "trees": self.text, "settings": settings}  # type: ignore[dict-item]
+        return {**nested(self.parts), **sales, **self.facts.state(), "trees": self.text, "settings": settings}
 
     @classmethod
     def from_state(cls, state: Arrays) -> Self:

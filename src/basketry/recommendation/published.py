@@ -30,7 +30,7 @@ from basketry.recommendation.voices import Voicing
 from basketry.recommendation.weights import learn_weights
 
 if TYPE_CHECKING:
-    from basketry.core.histories import Histories
+    from basketry.core.histories import Histories, Int32s
     from basketry.core.protocols import Arrays, Ranker, Run
     from basketry.recommendation.rankers import RankerEstimator
 
@@ -86,7 +86,7 @@ class Recommending:
                 rankers: dict[str, Ranker] = {PERSONAL: _blend(asked, weights[name], repeats=split.repeats)}
                 exams[name] = assess(rankers, split, run, described=described)
             progress.advance()
-            found = Recommenders(self._fitted(histories, run), weights, exams)
+            found = Recommenders(self._fitted(histories, run), weights, _first_days(histories), exams)
             progress.advance()
         return found
 
@@ -96,10 +96,14 @@ class Recommending:
 
 @dataclass(frozen=True, eq=False)
 class Recommenders:
-    """Fitted parts by name, the weights of both blends by exam and part, and how the exams went (none when read back)."""
+    """Fitted parts by name, the weights of both blends by exam and part, and how the exams went (none when read back).
+
+    `first_days` int32 [n_products] is the day each product was first sold, since 1970-01-01; -1 for none.
+    """
 
     parts: Mapping[str, Ranker]
     weights: Mapping[str, Mapping[str, float]]
+    first_days: Int32s
     exams: Mapping[str, Assessment] = field(default_factory=dict)
 
     def rankers(self, *, repeats: bool) -> dict[str, Ranker]:
@@ -111,7 +115,12 @@ class Recommenders:
         """The parts, their names, and the weights."""
         names = "\n".join(self.parts)
         arrays = {f"weights.{name.replace(' ', '_')}": _row(self.parts, weights) for name, weights in self.weights.items()}
-        return {**nested(list(self.parts.values())), **arrays, "names": np.frombuffer(names.encode(), dtype=np.uint8)}  # type: ignore[dict-item]
+        return {
+            **nested(list(self.parts.values())),
+            **arrays,
+            "names": np.frombuffer(names.encode(), dtype=np.uint8),
+            "first_days": self.first_days,
+        }
 
     @classmethod
     def from_state(cls, state: Arrays) -> Self:
@@ -124,7 +133,14 @@ class Recommenders:
             )
             for name in (NEW, AGAIN)
         }
-        return cls(parts, weights)
+        return cls(parts, weights, np.asarray(state["first_days"], dtype=np.int32))
+
+
+def _first_days(histories: Histories) -> Int32s:
+    first = np.full(histories.n_products, np.iinfo(np.int32).max, dtype=np.int32)
+    np.minimum.at(first, histories.products, histories.days)
+    found: Int32s = np.where(first == np.iinfo(np.int32).max, -1, first).astype(np.int32)
+    return found
 
 
 def _weights(parts: Mapping[str, Ranker], split: Split, run: Run) -> dict[str, float]:

@@ -10,6 +10,8 @@ import numpy as np
 from basketry.core.errors import DataError
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from basketry.core.histories import Histories
     from basketry.core.protocols import Arrays, Ranker, Run
 
@@ -47,7 +49,7 @@ def rankers() -> dict[str, type[Ranker]]:
     }
 
 
-def nested(parts: Sequence[Ranker]) -> dict[str, Arrays]:
+def nested(parts: Sequence[Ranker]) -> dict[str, npt.NDArray[np.generic]]:
     """The states of several rankers as one: array `x` of part i under `i.x`, and their kinds in `parts`, text in UTF-8.
 
     Raises DataError for a ranker that `rankers` does not name, which could not be read back.
@@ -60,7 +62,7 @@ def nested(parts: Sequence[Ranker]) -> dict[str, Arrays]:
             )
     arrays = {f"{number}.{name}": array for number, part in enumerate(parts) for name, array in part.state().items()}
     names = "\n".join(kinds[type(part)] for part in parts)
-    return {**arrays, "parts": np.frombuffer(names.encode(), dtype=np.uint8)}  # type: ignore[dict-item]
+    return {**arrays, "parts": np.frombuffer(names.encode(), dtype=np.uint8)}
 
 
 def parts_of(state: Arrays) -> tuple[Ranker, ...]:
