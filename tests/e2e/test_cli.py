@@ -22,12 +22,14 @@ from basketry.app.adapt import adapt
 from basketry.app.adapt_pairs import shop_pairs
 from basketry.app.adapt_request import AdaptRequest
 from basketry.app.compress import CompressRequest, compress
+from basketry.app.evaluate import NAMES as EVALUATED
 from basketry.app.recommend import NAMES
 from basketry.app.shop import Shop
 from basketry.core.errors import DataError, RequestError, SourceColumns, SourceMissing
 from basketry.core.protocols import Run
 from basketry.core.tables import Rules
 from basketry.encoders.state import write_state
+from basketry.recommendation.models import MODELS
 from basketry.recommendation.scenes import SCENES
 
 TITLES = {
@@ -851,3 +853,28 @@ def test_recommendations_that_cannot_be_are_refused(trained):
     assert "k is 0" in run("recommend", "--k", "0", shop=trained, status=2)
     assert "and 9000 are needed" in run("train", "--horizon-days", "3000", shop=trained, status=4)
     assert "a horizon is 1 to 3650 days" in run("train", "--horizon-days", "0", shop=trained, status=2)
+
+
+def test_rankers_are_evaluated_beside_simple_rules(shop):
+    assert tuple(MODELS) == EVALUATED
+    found = asked("evaluate", "blend,recent-reorder,baskets", "--horizon-days", "21", "--folds", "2", shop=shop)
+    best = {row["model"] for row in found["figures"]}
+    assert {"blend", "recent-reorder", "popularity", "popularity of 7 days", "item-item", "reorder frequency"} <= best
+    assert all(row["low"] <= row["value"] <= row["high"] for row in found["figures"] if row["metric"] == "ndcg@10")
+    assert len(found["exams"]) == 2 and len({row["digest"] for row in found["exams"]}) == 2
+    assert sum("the best simple rule" in note for note in found["notes"]) == 3
+    again = asked("evaluate", "baskets", "--horizon-days", "21", "--new", "--all-metrics", shop=shop)
+    assert {"coverage@10", "novelty@10", "gini@10"} <= {row["metric"] for row in again["figures"]}
+    assert "no ranker is called 'oracle'" in run("evaluate", "oracle", shop=shop, status=2)
+
+
+def test_a_ranker_is_tuned_and_judged_on_a_window_the_search_never_saw(shop, tmp_path):
+    pytest.importorskip("optuna", reason="needs the extra train")
+    copy = copied(shop, tmp_path)
+    ask = ("tune", "recent-reorder", "--folds", "2", "--horizon-days", "21", "--seconds", "0", "--trials", "4")
+    found = asked(*ask, shop=copy)
+    assert len(found["trials"]) == 4 and found["chosen"] in ("default", "found")
+    assert {row["of"] for row in found["untouched"]} == {"default", "found", "gain"}
+    assert any("default is kept" in note or "tuned values are used" in note for note in found["notes"])
+    resumed = asked(*ask, shop=copy)
+    assert resumed["trials"] == found["trials"]

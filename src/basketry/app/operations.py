@@ -16,6 +16,7 @@ from basketry.app.compress import CompressRequest, compress
 from basketry.app.demo import DemoRequest, demo
 from basketry.app.doctor import DoctorRequest, doctor
 from basketry.app.encode import EncodeRequest, encode
+from basketry.app.evaluate import EvaluateRequest, evaluate
 from basketry.app.explain import ExplainRequest, explain
 from basketry.app.ingest import IngestRequest, ingest
 from basketry.app.init import InitRequest, init
@@ -28,6 +29,7 @@ from basketry.app.report import ReportRequest, report
 from basketry.app.rules import RulesRequest, rules
 from basketry.app.sequences import SequencesRequest, sequences
 from basketry.app.train import TrainRequest, train
+from basketry.app.tune import TuneRequest, tune
 
 if TYPE_CHECKING:
     from basketry.app.shop import Shop
@@ -69,6 +71,8 @@ OPERATIONS: Final = (
     Operation("compress", CompressRequest, compress),
     Operation("train", TrainRequest, train),
     Operation("recommend", RecommendRequest, recommend),
+    Operation("evaluate", EvaluateRequest, evaluate),
+    Operation("tune", TuneRequest, tune),
     Operation("report", ReportRequest, report),
     Operation("releases", ReleasesRequest, releases),
     Operation("rollback", RollbackRequest, rollback),
