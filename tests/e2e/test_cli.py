@@ -842,6 +842,17 @@ def test_every_scene_answers_a_stranger_and_keeps_the_limits(trained):
     assert nobody["history"] == 0 and any("nothing is known" in note for note in nobody["notes"])
 
 
+def test_a_damaged_file_of_the_trained_release_leaves_the_one_before_whole(trained, tmp_path):
+    *_, before, serving = Shop.open(trained).releases.published()
+    assert {path.stat().st_nlink for path in (trained / "releases" / serving).iterdir()} == {1}  # shared with no other release
+    copy = copied(trained, tmp_path)
+    with (copy / "releases" / serving / "products.parquet").open("r+b") as file:
+        file.seek(100)
+        file.write(b"damage")
+    found = asked("associations", "bun", shop=copy)
+    assert found["release"] == before and any("is damaged" in note for note in found["notes"])
+
+
 def test_what_completes_a_basket_is_its_complement(trained):
     found = asked("recommend", "--scene", "bought_together", "--products", "bun", "--k", "3", shop=trained)
     assert found["recommendations"][0]["product_id"] == "patty"

@@ -78,8 +78,7 @@ def train(shop: Shop, request: TrainRequest) -> TrainResult:
 
 
 def _publish(shop: Shop, release: Release, staging: Path, found: Recommenders, estimator: Any, request: TrainRequest) -> str:
-    """The files of the release, linked and not copied, and the recommenders among them, as a release of its own."""
-    import os
+    """The files of the release and the recommenders among them, as a release of its own."""
     import shutil
 
     from basketry.store.arrays import write_arrays
@@ -87,10 +86,7 @@ def _publish(shop: Shop, release: Release, staging: Path, found: Recommenders, e
 
     for name in release.manifest.files:
         if name != RECOMMENDERS:
-            try:
-                os.link(release.path(name), staging / name)
-            except OSError:  # a file system without links
-                shutil.copyfile(release.path(name), staging / name)
+            shutil.copyfile(release.path(name), staging / name)  # no link: one bad block would damage both releases
     write_arrays(staging / RECOMMENDERS, found.state())
     own = [row for row in release.manifest.metrics if not str(row["slice"]).startswith(_EXAM)]
     manifest = dataclasses.replace(
