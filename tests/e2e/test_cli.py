@@ -862,6 +862,7 @@ def test_recommendations_that_cannot_be_are_refused(trained):
     assert "there is no scene 'attic'" in run("recommend", "--scene", "attic", shop=trained, status=5)
     assert "name it: --products" in run("recommend", "--scene", "similar", shop=trained, status=2)
     assert "k is 0" in run("recommend", "--k", "0", shop=trained, status=2)
+    assert "no product has the id 'ghost'" in run("recommend", "--hide", "bun, ghost", shop=trained, status=5)
     assert "and 9000 are needed" in run("train", "--horizon-days", "3000", shop=trained, status=4)
     assert "a horizon is 1 to 3650 days" in run("train", "--horizon-days", "0", shop=trained, status=2)
 

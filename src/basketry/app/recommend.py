@@ -61,7 +61,7 @@ def recommend(shop: Shop, request: RecommendRequest) -> RecommendResult:
 
     from basketry.app.associations import LANGUAGES, checked
     from basketry.app.recommenders import RecommendationReader
-    from basketry.core.errors import RequestError
+    from basketry.core.errors import NotFound, RequestError
     from basketry.recommendation.filter_text import parsed
     from basketry.recommendation.policy import Policy
 
@@ -72,6 +72,9 @@ def recommend(shop: Shop, request: RecommendRequest) -> RecommendResult:
     hidden = tuple(each.strip() for each in request.hide.split(",") if each.strip())
     policy = Policy(excluded=hidden, diversity=request.diversity)
     reader = RecommendationReader(shop.graph())
+    unknown = [each for each in hidden if reader.facts.code(each) < 0]
+    if unknown:
+        raise NotFound(f"no product has the id {unknown[0]!r}, which is to be hidden", "give ids, apart by commas")
     stage = reader.stage(request.scene, policy)
     queries = _queries(shop, reader, request)
     answer = stage.answer(queries, request.k, only)
