@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.sparse import csr_array
 
 from basketry.core.errors import DataError, RequestError
 from basketry.core.histories import Candidates, Histories, Queries
 from basketry.core.protocols import Run
 from basketry.recommendation.ease import Ease
+from basketry.recommendation.item_graph import in_blocks, rows_of
 from basketry.recommendation.item_neighbours import ItemNeighbours
 from basketry.recommendation.popularity import Popularity
 from basketry.recommendation.recency import Recency
@@ -164,3 +168,28 @@ def test_recency_out_of_range_is_refused():
     for broken in ({"decay": 0}, {"decay": 1.1}, {"half_life_days": 0}, {"window": 0}):
         with pytest.raises(RequestError):
             Recency(**broken)
+
+
+@given(st.data(), st.integers(1, 6))
+def test_of_each_row_the_largest_are_kept(data, most):
+    cells = data.draw(st.dictionaries(st.tuples(st.integers(0, 4), st.integers(0, 4)), st.integers(-2, 4), max_size=25))
+    at = tuple(np.array([key[side] for key in cells], dtype=np.int64) for side in (0, 1))
+    matrix = csr_array((np.array(list(cells.values()), dtype=np.float64) / 4, at), shape=(5, 5))
+    rows = rows_of(matrix, most)
+    again = in_blocks(5, lambda first, last: matrix[first:last], most, size=2)
+    for row in range(5):
+        own = [(-value, column) for (of, column), value in cells.items() if of == row and value > 0]
+        wanted = sorted((column, -value / 4) for value, column in sorted(own)[:most])
+        for found in (rows, again):
+            span = slice(found.indptr[row], found.indptr[row + 1])
+            assert list(zip(found.others[span].tolist(), found.values[span].tolist(), strict=True)) == wanted
+
+
+def test_of_many_long_rows_the_largest_are_kept():
+    dense = np.random.default_rng(0).integers(1, 50, (2_500, 300)).astype(np.float32)
+    square = np.zeros((2_500, 2_500), dtype=np.float32)
+    square[:, 1_000:1_300] = dense
+    rows = rows_of(csr_array(square), 20)
+    assert (np.diff(rows.indptr) == 20).all()
+    best = np.sort(np.argsort(-dense, axis=1, kind="stable")[:, :20], axis=1) + 1_000
+    assert np.array_equal(rows.others.reshape(2_500, 20), best)
