@@ -9,8 +9,7 @@ import numpy as np
 
 from basketry.core.errors import RequestError
 from basketry.core.space import one_of, within
-from basketry.kernels.pairs import count_pairs
-from basketry.recommendation.item_graph import ItemGraph, rows_of
+from basketry.recommendation.item_graph import ItemGraph, in_blocks
 from basketry.recommendation.recency import Recency
 from basketry.recommendation.visits import customers_of, visits_of
 
@@ -26,7 +25,8 @@ class ItemNeighbours:
     """B[i, j] = n_ij / ((n_i n_j) ** 0.5 + shrink), of each row the `neighbours` largest.
 
     n_i counts the customers (or, by `unit` "visit", the visits) with product i, n_ij those with both. At shrink 0 that is the
-    cosine. Source: Sarwar et al., Item-based collaborative filtering (2001). The cost is an increment a co-occurrence.
+    cosine. Source: Sarwar et al., Item-based collaborative filtering (2001). The cost is an
+    addition a co-occurrence and direction; memory holds a block of rows beside what is kept.
     """
 
     neighbours: int = within(200, 10, 2_000, "entries of a row", log=True)
@@ -38,15 +38,18 @@ class ItemNeighbours:
         """Count and scale. Raises RequestError for a hyperparameter out of range."""
         from scipy.sparse import csr_array
 
+        del run
         if self.neighbours < 1 or self.shrink < 0 or self.unit not in UNITS:
             raise RequestError(f"{self} cannot be fitted", f"neighbours start at 1, shrink at 0, unit is one of {UNITS}")
         held = visits_of(histories).held if self.unit == "visit" else customers_of(histories)
         n = histories.n_products
-        count = np.bincount(held.indices, minlength=n).astype(np.float64)
-        pairs = count_pairs(held.indptr.astype(np.int64), held.indices.astype(np.int32), n, threads=run.threads)
-        near = pairs.count / (np.sqrt(count[pairs.a] * count[pairs.b]) + self.shrink)
-        both = csr_array(
-            (np.concatenate([near, near]), (np.concatenate([pairs.a, pairs.b]), np.concatenate([pairs.b, pairs.a]))),
-            shape=(n, n),
-        )
-        return ItemGraph(rows_of(both, self.neighbours), self.recency)
+        root = np.sqrt(np.bincount(held.indices, minlength=n))
+        holders = csr_array(held.T)
+
+        def near(first: int, last: int) -> csr_array:
+            both = csr_array(holders[first:last] @ held)
+            row = np.repeat(np.arange(first, last), np.diff(both.indptr))
+            both.data = np.where(both.indices == row, 0, both.data / (root[row] * root[both.indices] + self.shrink))
+            return both
+
+        return ItemGraph(in_blocks(n, near, self.neighbours), self.recency)

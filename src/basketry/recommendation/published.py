@@ -84,9 +84,8 @@ class Recommending:
             exams = {}
             for name, (_, split) in splits.items():
                 rankers: dict[str, Ranker] = {PERSONAL: _blend(asked, weights[name], repeats=split.repeats)}
-                # Pairs within customers, and second steps, take minutes and gigabytes on a large catalogue: as the parts are.
-                simple = {"transitions": replace(self.next, repeats=split.repeats), "item-item": self.neighbours}
-                exams[name] = assess(rankers, split, run, described=described, simple=simple)
+                one_step = {"transitions": replace(self.next, repeats=split.repeats)}  # two take minutes on a large catalogue
+                exams[name] = assess(rankers, split, run, described=described, simple=one_step)
             progress.advance()
             found = Recommenders(self._fitted(histories, run), weights, _first_days(histories), exams)
             progress.advance()
