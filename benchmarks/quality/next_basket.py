@@ -16,7 +16,7 @@ import datetime as dt
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -33,9 +33,10 @@ from basketry.recommendation.blending import blended
 from basketry.recommendation.learned import LearnedRanker
 from basketry.recommendation.models import estimator_of
 from basketry.recommendation.protocols import Split, time_split
-from basketry.recommendation.published import EXAMS, PERSONAL, Recommenders, Recommending
+from basketry.recommendation.published import AGAIN, EXAMS, NEW, PERSONAL, Recommenders, Recommending
 from basketry.recommendation.rankers import RankerEstimator
 from basketry.recommendation.reading import read_histories
+from basketry.recommendation.rivals import Rivalry
 from basketry.recommendation.voices import Voicing
 
 PAGE = ROOT / "docs/reference/quality-next-basket.md"
@@ -55,6 +56,7 @@ ROWS = {  # models of the assessment, in the order of the page
     "popularity of 7 days": "`recent`: popularity of 7 days",
     "popularity": "`popular`: popularity",
 }
+ORDER = (AGAIN, NEW)
 RIVALS = ("popularity of 7 days", "reorder frequency")
 HEAD = """# The next basket, four weeks ahead
 
@@ -113,21 +115,20 @@ def models(known: Recommenders, name: str, split: Split) -> dict[str, Ranker]:
     return found | {part: parts[part] for part in ("reorder", "neighbours") if part in parts}
 
 
-def measured(histories: Histories) -> dict[str, tuple[Split, Recommenders, Assessment]]:
-    """Both exams of the last four weeks."""
+def sections(shop: str, histories: Histories) -> Iterator[tuple[str, str]]:
+    """Heading and text of each exam of a shop's last four weeks."""
     until = int(histories.days.max()) + 1 - DAYS
     begun = time.process_time()
     known = recommending().taught(histories, until, RUN)
     _told("taught", begun)
-    found = {}
-    for name, repeats in EXAMS.items():
+    for name in ORDER:
         begun = time.process_time()
-        split = time_split(histories, until, DAYS, repeats)
+        split = time_split(histories, until, DAYS, EXAMS[name])
         rankers = models(known, name, split)
         _told(f"{name}: learned", begun)
-        found[name] = (split, known, assess(rankers, split, RUN, simple=known.rules()))
+        exam = assess(rankers, split, RUN, simple=known.rules())
         _told(f"{name}: assessed", begun)
-    return found
+        yield f"{SHOPS[shop]}: {name}", section(split, known.rivalries[name], exam, until)
 
 
 def _told(what: str, begun: float) -> None:
@@ -185,16 +186,15 @@ def verdict(exam: Assessment) -> str:
     return f"Verdict: what is published {'; '.join(told)}."
 
 
-def section(shop: str, histories: Histories) -> str:
-    """One shop."""
-    day = dt.date(1970, 1, 1) + dt.timedelta(days=int(histories.days.max()) + 1 - DAYS)
-    lines = [f"## {SHOPS[shop]}", "", f"Four weeks from {day}; {histories.n_products:,} products."]
-    for name, (split, known, exam) in measured(histories).items():
-        weights = ", ".join(f"`{part}` {weight:.2f}" for part, weight in known.rivalries[name].blend.items() if weight >= 0.005)
-        lines += ["", f"### {SHOPS[shop]}: {name}", ""]
-        lines += [f"{len(split.queries):,} customers asked, exam {split.digest[:12]}. In the four weeks before the exam:"]
-        lines += [f"{known.rivalries[name].reason}. Weights of the blend: {weights}.", "", *table(exam), "", verdict(exam)]
-    return "\n".join(lines) + "\n"
+def section(split: Split, chosen: Rivalry, exam: Assessment, until: int) -> str:
+    """One exam of one shop."""
+    day = dt.date(1970, 1, 1) + dt.timedelta(days=until)
+    weights = ", ".join(f"`{part}` {weight:.2f}" for part, weight in chosen.blend.items() if weight >= 0.005)
+    lines = [
+        f"Four weeks from {day}; {len(split.queries):,} customers asked, {split.train.n_products:,} products, exam",
+        f"{split.digest[:12]}. The choice: {chosen.reason}. Weights of the blend: {weights}.",
+    ]
+    return "\n".join([*lines, "", *table(exam), "", verdict(exam)]) + "\n"
 
 
 def read(folder: Path, adapter: str) -> Histories:
@@ -206,16 +206,19 @@ def read(folder: Path, adapter: str) -> Histories:
 def measure(folder: Path, shops: Iterable[str], back: int) -> None:
     """Measure and write, or of an earlier window print."""
     known = PAGE.read_text(encoding="utf-8").split("\n## ")[1:] if PAGE.exists() else []
-    whole = {each.splitlines()[0]: f"## {each}".rstrip() + "\n" for each in known}
+    whole = {each.splitlines()[0]: "\n".join(each.splitlines()[2:]).rstrip() + "\n" for each in known}
+    order = [f"{shop}: {name}" for shop in SHOPS.values() for name in ORDER]
     for shop in shops:
         histories = read(folder, shop)
         if back:
             histories = histories.where(histories.days <= histories.days.max() - back * DAYS)
-        whole[SHOPS[shop]] = section(shop, histories)
-        print(whole[SHOPS[shop]], flush=True)
+        for heading, text in sections(shop, histories):
+            print(f"## {heading}\n\n{text}", flush=True)
+            whole[heading] = text
+            if not back:
+                parts = [f"## {each}\n\n{whole[each]}" for each in order if each in whole]
+                PAGE.write_text(HEAD + "\n" + "\n".join(parts), encoding="utf-8")
         once.cache_clear()
-        if not back:
-            PAGE.write_text(HEAD + "\n" + "\n".join(whole[name] for name in SHOPS.values() if name in whole), encoding="utf-8")
 
 
 def main() -> None:
