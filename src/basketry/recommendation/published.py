@@ -11,8 +11,8 @@ serve:    parts fitted on everything, under the same weights
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 PERSONAL: Final = "personal"
 NEW, AGAIN = "new products", "next basket"  # the two exams: what the customer had not bought yet, and all that was bought
 EXAMS: Final = {NEW: False, AGAIN: True}  # whether what the history holds may be an answer
+_UNHEARD: Final = ("neighbours", "buyers")  # parts that no scene asks by themselves: not served where no blend weighs them
 _SILENT: Final = {NEW: ("reorder",), AGAIN: ("buyers",)}  # parts with nothing to say there, or nothing to add
 
 
@@ -86,9 +87,11 @@ class Recommending:
                 published = {PERSONAL: asked.rankers(repeats=repeats)[PERSONAL]}
                 exams[name] = assess(published, split, run, described=described, simple=asked.rules())
             progress.advance()
-            parts = self._fitted(histories, run)
+            served = [name for name in self.parts if name not in _UNHEARD or any(each[name] for each in asked.weights.values())]
+            weights = {name: {part: each[part] for part in served} for name, each in asked.weights.items()}
+            found = Recommenders(self._fitted(histories, run, served), weights, _first_days(histories), exams, asked.rivalries)
             progress.advance()
-        return replace(asked, parts=parts, first_days=_first_days(histories), exams=exams)
+        return found
 
     def taught(self, histories: Histories, until: int, run: Run) -> Recommenders:
         """What would be published on the day `until`: weighed on the horizon before it, fitted on all before it, not examined.
@@ -106,8 +109,8 @@ class Recommending:
         before = histories.where(histories.days < until)
         return Recommenders(self._fitted(before, run), weights, _first_days(before), rivalries=rivalries)
 
-    def _fitted(self, histories: Histories, run: Run) -> dict[str, Ranker]:
-        return {name: part.fit(histories, run) for name, part in self.parts.items()}
+    def _fitted(self, histories: Histories, run: Run, names: Sequence[str] = ()) -> dict[str, Ranker]:
+        return {name: part.fit(histories, run) for name, part in self.parts.items() if name in (names or self.parts)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +145,7 @@ class Recommenders:
     def rules(self) -> dict[str, RankerEstimator]:
         """The baselines of `assess` that are parts, so that the costly ones are fitted once; transitions are of one step."""
         named = {"popularity": "popular", "popularity of 7 days": "recent", "item-item": "buyers", "transitions": "next"}
-        return {name: _Known(self.parts[part]) for name, part in named.items()}
+        return {name: _Known(self.parts[part]) for name, part in named.items() if part in self.parts}
 
     def state(self) -> Arrays:
         """The parts, their names, and the weights."""

@@ -53,8 +53,8 @@ def test_no_figure_of_the_blend_is_of_a_purchase_that_it_learned_from():
     """Either customer teaches to hear the part that is wrong about the other; who had learned from both would know better."""
     parts = {"left": graph((0, 1), (3, 1)), "right": graph((0, 2), (3, 2))}
     found = rivalry(parts, exam((0, 1), (3, 2)), RUN)
-    # each rule ranks one answer first and misses the other: .5; the blend puts both in place 2: 1 / log2(3)
-    assert found.gain.value == pytest.approx(1 / np.log2(3) - 0.5) or found.gain.value == pytest.approx(-0.5)
+    # each rule finds one of both answers: .5; what the other customer taught hears the wrong part alone: 0
+    assert found.gain.value == pytest.approx(-0.5)
 
 
 def test_half_of_the_customers_may_teach_nothing():
@@ -103,7 +103,7 @@ def known() -> Recommenders:
 
 def test_habits_of_two_kinds_are_a_matter_for_the_blend(known):
     assert known.rivalries[AGAIN].is_blend
-    assert known.weights[AGAIN]["reorder"] > 0.1 and known.weights[AGAIN]["buyers"] == 0
+    assert known.weights[AGAIN]["reorder"] > 0.1 and known.weights[AGAIN].get("buyers", 0) == 0
     assert known.exams[AGAIN].figure("ndcg@10", PERSONAL).low > known.exams[AGAIN].figure("ndcg@10", "popularity").high
 
 
@@ -112,6 +112,8 @@ def test_where_the_history_says_nothing_a_simple_rule_alone_is_published():
     chosen = found.rivalries[NEW]
     assert not chosen.is_blend
     assert found.weights[NEW] == dict.fromkeys(found.parts, 0.0) | {chosen.rule: 1.0}
+    heard = {name for each in found.weights.values() for name, weight in each.items() if weight}
+    assert set(found.parts) == {"reorder", "next", "recent", "popular"} | heard  # the rest would only take room
     queries = asked(fads())
     ours, theirs = found.rankers(repeats=False)[PERSONAL], found.parts[chosen.rule]
     candidates = time_split(fads(), 9, 3, repeats=False).candidates
@@ -123,7 +125,8 @@ def test_weights_come_from_before_the_exam(known):
     histories = habits()
     whole = HABITS.taught(histories, 9, RUN)
     cut = HABITS.taught(histories.where(histories.days < 9), 9, RUN)
-    assert whole.weights == cut.weights == known.weights
+    assert whole.weights == cut.weights
+    assert all(known.weights[name].items() <= each.items() for name, each in whole.weights.items())
     assert {name: each.gain for name, each in whole.rivalries.items()} == {n: each.gain for n, each in cut.rivalries.items()}
     assert all(np.array_equal(value, cut.state()[key]) for key, value in whole.state().items())
     assert not np.array_equal(whole.parts["popular"].state()["counts"], known.parts["popular"].state()["counts"])
