@@ -99,6 +99,7 @@ def _publish(shop: Shop, release: Release, staging: Path, found: Recommenders, e
         facts={
             **release.manifest.facts,
             "recommender_weights": {name: dict(weights) for name, weights in found.weights.items()},
+            "recommender_choices": {name: _plain(dataclasses.asdict(each)) for name, each in found.rivalries.items()},
             "recommender_exams": {name: dict(exam.splits) for name, exam in found.exams.items()},
         },
     )
@@ -136,16 +137,17 @@ def _exam(found: Recommenders) -> pl.DataFrame:
 
 
 def _notes(found: Recommenders) -> tuple[str, ...]:
-    """Whether the blend earns its place, in words."""
+    """What was chosen, and whether it earned its place in the exam, in words."""
     from basketry.recommendation.published import PERSONAL
 
     notes = []
     for name, exam in found.exams.items():
-        metric = exam.compared_by
+        metric, chosen = exam.compared_by, found.rivalries[name]
         others = {each.second: each for each in exam.differences if each.first == PERSONAL}
         best = max(others, key=lambda other: exam.figure(metric, other).value)
         gain = others[best].gain
         told = f"{metric} {gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
         verb = "beats" if gain.low > 0 else "is worse than" if gain.high < 0 else "is not shown to beat"
-        notes.append(f"{name}: the blend {verb} the best simple rule, {best}: {told}")
+        what = "the blend" if chosen.is_blend else chosen.rule
+        notes += [f"{name}: {chosen.reason}", f"{name}, exam: {what} {verb} the best of the simple rules, {best}: {told}"]
     return (*notes, "recommend by it: basketry recommend --customer ID")

@@ -1,8 +1,9 @@
-"""What a shop publishes to recommend by: a handful of simple rankers, and two blends whose weights later purchases taught.
+"""What a shop publishes to recommend by: a handful of simple rankers, and for each exam their blend or the best one of them.
 
 ```
 history ─────────────▶ cut 1 ── horizon ──▶ cut 2 ── horizon ──▶ end
-weights:  parts fitted before cut 1, weighed by what was bought from cut 1 to cut 2
+weights:  parts fitted before cut 1, weighed by what was bought from cut 1 to cut 2; one part takes all of the weight where
+          the blend is not shown to beat it there (see `rivals`)
 exam:     parts fitted before cut 2 under those weights, asked what was bought from cut 2 to the end   (never seen by either)
 serve:    parts fitted on everything, under the same weights
 ```
@@ -10,8 +11,8 @@ serve:    parts fitted on everything, under the same weights
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
@@ -22,12 +23,12 @@ from basketry.recommendation.assess import Assessment, Described, assess
 from basketry.recommendation.blending import Blended, blended
 from basketry.recommendation.item_neighbours import ItemNeighbours
 from basketry.recommendation.popularity import Popularity
-from basketry.recommendation.protocols import Split, time_split
+from basketry.recommendation.protocols import time_split
 from basketry.recommendation.rankers import nested, parts_of
 from basketry.recommendation.reorder import Reorder
+from basketry.recommendation.rivals import Rivalry, rivalry
 from basketry.recommendation.transitions import Transitions
 from basketry.recommendation.voices import Voicing
-from basketry.recommendation.weights import learn_weights
 
 if TYPE_CHECKING:
     from basketry.core.histories import Histories, Int32s
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 PERSONAL: Final = "personal"
 NEW, AGAIN = "new products", "next basket"  # the two exams: what the customer had not bought yet, and all that was bought
+EXAMS: Final = {NEW: False, AGAIN: True}  # whether what the history holds may be an answer
+_UNHEARD: Final = ("neighbours", "buyers")  # parts that no scene asks by themselves: not served where no blend weighs them
+_SILENT: Final = {NEW: ("reorder",), AGAIN: ("buyers",)}  # parts with nothing to say there, or nothing to add
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class Recommending:
     reorder: Reorder = field(default_factory=Reorder)
     next: Transitions = field(default_factory=lambda: Transitions(hop=0, neighbours=200, repeats=True))
     neighbours: ItemNeighbours = field(default_factory=lambda: ItemNeighbours(unit="visit"))
+    buyers: ItemNeighbours = field(default_factory=ItemNeighbours)
     recent: Popularity = field(default_factory=lambda: Popularity(window_days=7))
     popular: Popularity = field(default_factory=Popularity)
     horizon_days: int = 28
@@ -56,6 +61,7 @@ class Recommending:
             "reorder": self.reorder,
             "next": self.next,
             "neighbours": self.neighbours,
+            "buyers": self.buyers,
             "recent": self.recent,
             "popular": self.popular,
         }
@@ -65,39 +71,62 @@ class Recommending:
         if self.horizon_days < 1:
             raise RequestError(f"a horizon of {self.horizon_days} days", "give one day or more")
         end = int(histories.days.max(initial=0)) + 1
-        cuts = [end - back * self.horizon_days for back in (2, 1)]
-        if not len(histories.days) or int(histories.days.min()) > cuts[0] - self.horizon_days:
+        until = end - self.horizon_days
+        if not len(histories.days) or int(histories.days.min()) > end - 3 * self.horizon_days:
             reach = end - int(histories.days.min()) if len(histories.days) else 0
             raise DataError(
                 f"the histories reach over {reach} days, and {3 * self.horizon_days} are needed",
                 "choose a smaller horizon, or ingest more order lines",
             )
         with span("recommend", total=3, unit="fits") as progress:
-            splits = {
-                name: [time_split(histories, cut, self.horizon_days, repeats) for cut in cuts]
-                for name, repeats in ((NEW, False), (AGAIN, True))
-            }
-            taught = self._fitted(splits[NEW][0].train, run)
-            weights = {name: _weights(taught, split, run) for name, (split, _) in splits.items()}
+            asked = self.taught(histories, until, run)
             progress.advance()
-            asked = self._fitted(splits[NEW][1].train, run)
             exams = {}
-            for name, (_, split) in splits.items():
-                rankers: dict[str, Ranker] = {PERSONAL: _blend(asked, weights[name], repeats=split.repeats)}
-                one_step = {"transitions": replace(self.next, repeats=split.repeats)}  # two take minutes on a large catalogue
-                exams[name] = assess(rankers, split, run, described=described, simple=one_step)
+            for name, repeats in EXAMS.items():
+                split = time_split(histories, until, self.horizon_days, repeats)
+                published = {PERSONAL: asked.rankers(repeats=repeats)[PERSONAL]}
+                exams[name] = assess(published, split, run, described=described, simple=asked.rules())
             progress.advance()
-            found = Recommenders(self._fitted(histories, run), weights, _first_days(histories), exams)
+            served = [name for name in self.parts if name not in _UNHEARD or any(each[name] for each in asked.weights.values())]
+            weights = {name: {part: each[part] for part in served} for name, each in asked.weights.items()}
+            found = Recommenders(self._fitted(histories, run, served), weights, _first_days(histories), exams, asked.rivalries)
             progress.advance()
         return found
 
-    def _fitted(self, histories: Histories, run: Run) -> dict[str, Ranker]:
-        return {name: part.fit(histories, run) for name, part in self.parts.items()}
+    def taught(self, histories: Histories, until: int, run: Run) -> Recommenders:
+        """What would be published on the day `until`: weighed on the horizon before it, fitted on all before it, not examined.
+
+        Raises DataError where nothing was bought before that horizon, or nothing relevant within it.
+        """
+        rivalries = {}
+        cut = until - self.horizon_days
+        early = self._fitted(histories.where(histories.days < cut), run)
+        for name, repeats in EXAMS.items():
+            able = {part: early[part] for part in self.parts if part not in _SILENT[name]}
+            split = time_split(histories, cut, self.horizon_days, repeats)
+            rivalries[name] = rivalry(able, split, run)
+        weights = {name: dict.fromkeys(early, 0.0) | each.weights for name, each in rivalries.items()}
+        before = histories.where(histories.days < until)
+        return Recommenders(self._fitted(before, run), weights, _first_days(before), rivalries=rivalries)
+
+    def _fitted(self, histories: Histories, run: Run, names: Sequence[str] = ()) -> dict[str, Ranker]:
+        return {name: part.fit(histories, run) for name, part in self.parts.items() if name in (names or self.parts)}
+
+
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """The estimator of a ranker that is fitted already."""
+
+    ranker: Ranker
+
+    def fit(self, histories: Histories, run: Run) -> Ranker:
+        del histories, run
+        return self.ranker
 
 
 @dataclass(frozen=True, eq=False)
 class Recommenders:
-    """Fitted parts by name, the weights of both blends by exam and part, and how the exams went (none when read back).
+    """Fitted parts by name, their weights by exam and part, and how weights and exams came about (none when read back).
 
     `first_days` int32 [n_products] is the day each product was first sold, since 1970-01-01; -1 for none.
     """
@@ -106,11 +135,17 @@ class Recommenders:
     weights: Mapping[str, Mapping[str, float]]
     first_days: Int32s
     exams: Mapping[str, Assessment] = field(default_factory=dict)
+    rivalries: Mapping[str, Rivalry] = field(default_factory=dict)
 
     def rankers(self, *, repeats: bool) -> dict[str, Ranker]:
-        """The rankers of a scene; `personal` is the blend for what is new, or where `repeats` for all that is bought."""
+        """The rankers of a scene; `personal` is what was chosen for what is new, or where `repeats` for all that is bought."""
         name = AGAIN if repeats else NEW
         return {**self.parts, PERSONAL: _blend(self.parts, self.weights[name], repeats=repeats)}
+
+    def rules(self) -> dict[str, RankerEstimator]:
+        """The baselines of `assess` that are parts, so that the costly ones are fitted once; transitions are of one step."""
+        named = {"popularity": "popular", "popularity of 7 days": "recent", "item-item": "buyers", "transitions": "next"}
+        return {name: _Known(self.parts[part]) for name, part in named.items() if part in self.parts}
 
     def state(self) -> Arrays:
         """The parts, their names, and the weights."""
@@ -142,13 +177,6 @@ def _first_days(histories: Histories) -> Int32s:
     np.minimum.at(first, histories.products, histories.days)
     found: Int32s = np.where(first == np.iinfo(np.int32).max, -1, first).astype(np.int32)
     return found
-
-
-def _weights(parts: Mapping[str, Ranker], split: Split, run: Run) -> dict[str, float]:
-    """What later purchases make of the parts; reordering has nothing to say of what is new."""
-    able = {name: part for name, part in parts.items() if split.repeats or name != "reorder"}
-    found = learn_weights(list(able.values()), split, Voicing(repeats=split.repeats), seed=run.seed)
-    return dict.fromkeys(parts, 0.0) | dict(zip(able, found.weights, strict=True))
 
 
 def _blend(parts: Mapping[str, Ranker], weights: Mapping[str, float], *, repeats: bool) -> Blended:
