@@ -128,9 +128,7 @@ class Blended:
         scores = [self.parts[number].scores(queries) for number in heard]
         voices = [self.voicing.voice(each, queries) for each in scores]
         share = shares(self.weights[heard], voices)
-        return [
-            (self.parts[number], share[:, place], voices[place], scores[place]) for place, number in enumerate(heard)
-        ]
+        return [(self.parts[number], share[:, place], voices[place], scores[place]) for place, number in enumerate(heard)]
 
     def _some(self, queries: Queries) -> Singles:
         total = np.zeros((len(queries), self.n_products), dtype=np.float32)

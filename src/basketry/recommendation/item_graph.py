@@ -44,7 +44,9 @@ class ItemGraph:
     def scores(self, queries: Queries) -> Vectors:
         """float32 [n, n_products], 0 where no event says anything. Memory: 4 bytes a query and product; ask in parts."""
         histories = queries.histories
-        return score_sparse(self.rows, self.recency.weights(queries), Seen(histories.indptr, histories.products, self.n_products))
+        return score_sparse(
+            self.rows, self.recency.weights(queries), Seen(histories.indptr, histories.products, self.n_products)
+        )
 
     def rank(self, queries: Queries, k: int, candidates: Candidates) -> Rankings:
         """The k best candidates of each query among those that some event points to."""
