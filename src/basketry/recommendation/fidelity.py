@@ -31,7 +31,7 @@ from basketry.core.errors import RequestError
 from basketry.core.histories import Candidates
 from basketry.core.telemetry import span
 from basketry.evaluation.bootstrap import Interval, case_weights, interval
-from basketry.recommendation.reasons.attribution import Attribution, prefixes
+from basketry.recommendation.reasons.attribution import Attribution
 from basketry.recommendation.reasons.counterfactuals import counterfactual
 from basketry.recommendation.reasons.deletions import ask
 
@@ -179,8 +179,9 @@ class Fidelity:
 
     def _drawn(self, queries: Queries, random: np.random.Generator) -> Int64s:
         histories = queries.histories
-        pairs = np.unique(np.stack([histories.rows, histories.products.astype(np.int64)]), axis=1)[0]
-        able = np.flatnonzero(np.bincount(pairs, minlength=len(histories)) >= 2)
+        rows, products = histories.rows, histories.products
+        other = products != products[histories.indptr[rows]]  # than the first of its history
+        able = np.flatnonzero(np.bincount(rows, other, minlength=len(histories)))
         return random.permutation(able)[: self.cases]
 
     def _case(
@@ -216,9 +217,9 @@ class Fidelity:
 
     def _curves(self, asked: Asked, product: int, orders: list[Int64s], places: Int64s) -> dict[str, Floats]:
         """The areas of each order, float64 [orders]; all are ranked at once, as a ranker asked once is asked cheaply."""
-        held = np.stack([prefixes(order) for order in orders])
-        n = asked.n_parts
-        ranks = asked.ranks(np.concatenate([~held[:, places], held[:, places - 1]], axis=1).reshape(-1, n), product)
+        place = np.argsort(np.stack(orders), axis=1)[:, None]
+        kept = np.concatenate([place >= places[:, None], place < places[:, None] - 1], axis=1)
+        ranks = asked.ranks(kept.reshape(-1, asked.n_parts), product)
         gone, alone = np.split(ranks.reshape(len(orders), 2 * len(places)), 2, axis=1)
         return {
             "deletion": (1 / gone).mean(axis=1),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from basketry.core.protocols import Ranker, Run, Vectors
     from basketry.recommendation.protocols import Split
 
-SAMPLE: Final = Fidelity(cases=300, orders=1, steps=1, counterfactuals=30)
+SAMPLE: Final = Fidelity(cases=150, orders=1, steps=1, counterfactuals=20)
 SLICE: Final = "reasons"  # of the rows in Metrics
 UNMEASURED: Final = "their fidelity was not measured"
 
@@ -70,7 +70,7 @@ def trust_in(
     """Measure `rankers` on the same questions of `split`; against similarity too where product `vectors` are given.
 
     Popularity, which says nothing of a history, is not measured. What cannot be measured earns no trust. Cost: of a ranker at
-    most 6 scorings of the catalogue for each of 300 questions, and some 20 rankings for each of 30.
+    most 6 scorings of the catalogue for each of 150 questions, and some 20 rankings for each of 20.
     """
     faithful: dict[str, Faithful] = {}
     against: dict[str, tuple[str, ...]] = {}

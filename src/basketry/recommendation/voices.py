@@ -42,9 +42,9 @@ class Voice:
         """X of scores [n, products], float32."""
         said: Singles = scores * self.slope[:, :1].astype(np.float32)
         if self.shift.any():
-            upper = scores > self.floor[:, None]
-            above = scores * self.slope[:, 1:].astype(np.float32) + self.shift[:, 1:].astype(np.float32)
-            np.copyto(said, above, where=upper)
+            query, product = np.nonzero(scores > self.floor[:, None])  # few: those among the best, and what the history holds
+            slope, shift = self.slope[query, 1].astype(np.float32), self.shift[query, 1].astype(np.float32)
+            said[query, product] = scores[query, product] * slope + shift
         return np.maximum(said, 0, out=said)
 
 
