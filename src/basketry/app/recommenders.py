@@ -95,7 +95,7 @@ def links_of(trained: Recommenders, edges: Mapping[str, Ranker], facts: Facts, *
     if isinstance(popular, Popular):
         rankers["in_category"] = PopularInGroups(popular.counts, facts.groups("category")[0], Recency(decay=0.8))
     if repeats:  # the blend holds it already, weighed against the rest
-        rankers.pop("reorder")
+        rankers.pop("reorder", None)
     return rankers
 
 
