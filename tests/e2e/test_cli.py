@@ -1,6 +1,7 @@
 """The command line as an operator uses it, on a shop made of CSV files."""
 
 import csv
+import dataclasses
 import io
 import json
 import re
@@ -31,6 +32,7 @@ from basketry.core.tables import Rules
 from basketry.encoders.state import write_state
 from basketry.recommendation.models import MODELS
 from basketry.recommendation.scenes import SCENES
+from basketry.store.manifest import new_release_id
 
 TITLES = {
     "bun": "Hamburger buns",
@@ -817,6 +819,8 @@ def trained(shop, tmp_path_factory):
     assert {row["blend"] for row in told["weights"]} == {"new products", "next basket"}
     assert all(sum(value for name, value in row.items() if name != "blend") == pytest.approx(1) for row in told["weights"])
     assert any("the blend" in note for note in told["notes"])
+    assert {row["exam"] for row in told["reasons"]} == {"new products", "next basket"}
+    assert {row["shown"] for row in told["reasons"]} == {True, False}
     return folder
 
 
@@ -829,6 +833,34 @@ def test_a_customer_is_recommended_to_with_reasons_in_either_language(trained):
     chinese = asked("recommend", "--customer", "c0", "--scene", "next_basket", "--k", "5", "--language", "zh", shop=trained)
     assert [row["product_id"] for row in chinese["recommendations"]] == [row["product_id"] for row in rows]
     assert any(row["because"] and "买" in row["because"] for row in chinese["recommendations"])
+
+
+def test_reasons_that_did_not_earn_trust_are_withheld(trained, tmp_path):
+    shop = Shop.open(trained)
+    manifest = shop.releases.current().manifest
+    measured = [row for row in manifest.metrics if row["slice"] == "exam of next basket: reasons"]
+    names = {str(row["metric"]) for row in measured if row["model"] == "personal"}
+    assert {"deletion auc", "deletion auc:random", "deletion auc:similarity", "insertion auc gain:random", "trusted"} <= names
+    assert manifest.facts["recommender_reasons"]["next basket"]["personal"] == []
+    asks = ("recommend", "--customer", "c0", "--scene", "next_basket", "--k", "5")
+    told = asked(*asks, shop=trained)
+    for number, (changed, words) in enumerate(
+        [
+            ({"next basket": {"personal": ["a counterfactual is not valid"]}}, "reasons of personal are not shown"),
+            ({}, "nobody measured whether they are true"),
+        ]
+    ):
+        copy = Shop.open(copied(trained, tmp_path / str(number)))
+        with copy.releases.stage() as staging:
+            for name in manifest.files:
+                shutil.copyfile(copy.releases.current().path(name), staging / name)
+            facts = {**manifest.facts, "recommender_reasons": changed}
+            copy.releases.publish(staging, dataclasses.replace(manifest, id=new_release_id(), facts=facts))
+        withheld = asked(*asks, shop=tmp_path / str(number) / "shop")
+        ids = [row["product_id"] for row in withheld["recommendations"]]
+        assert ids == [row["product_id"] for row in told["recommendations"]]  # the list is the same
+        assert not any(row["because"] for row in withheld["recommendations"] if row["from"] == "personal")
+        assert any(words in note for note in withheld["notes"])
 
 
 def test_every_scene_answers_a_stranger_and_keeps_the_limits(trained):

@@ -80,18 +80,17 @@ def recommend(shop: Shop, request: RecommendRequest) -> RecommendResult:
     answer = stage.answer(queries, request.k, only)
     products = answer.rankings.products[0]
     there = products[products >= 0]
-    reasons = _reasons(reader, stage, queries, answer, language)[: len(there)]
+    reasons, withheld = _reasons(reader, request.scene, stage, queries, answer, language)
     frame = pl.DataFrame({"product": there, "score": answer.rankings.scores[0][: len(there)], "from": answer.linked(0)})
     known = reader.graph.products.select("product_id", "title", "category").with_row_index("product")
     shown = (
-        frame.with_columns(pl.col("product").cast(pl.UInt32), because=pl.Series(reasons, dtype=pl.String))
+        frame.with_columns(pl.col("product").cast(pl.UInt32), because=pl.Series(reasons[: len(there)], dtype=pl.String))
         .join(known, on="product", how="left", maintain_order="left")
         .with_row_index("rank", offset=1)
         .select("rank", "product_id", "title", "category", pl.col("score").round_sig_figs(4), "from", "because")
     )
-    return RecommendResult(
-        request.scene, reader.graph.release.id, len(queries.histories.products), shown, _notes(reader.graph, stage, queries)
-    )
+    notes = (*_notes(reader.graph, stage, queries), *withheld)
+    return RecommendResult(request.scene, reader.graph.release.id, len(queries.histories.products), shown, notes)
 
 
 def _queries(shop: Shop, reader: RecommendationReader, request: RecommendRequest) -> Queries:
@@ -137,17 +136,29 @@ def _codes(graph: GraphReader, products: str) -> list[int]:
 
 
 def _reasons(
-    reader: RecommendationReader, stage: Stage, queries: Queries, answer: Answer, language: Language
-) -> list[str | None]:
-    """A sentence for each product of which the history tells something; none where everybody's purchases decided."""
+    reader: RecommendationReader, scene: str, stage: Stage, queries: Queries, answer: Answer, language: Language
+) -> tuple[list[str | None], list[str]]:
+    """A sentence for each product of which the history tells something; none where everybody's purchases decided.
+
+    Nor where the ranker that gave the product has not earned trust: the notes name those whose reasons were withheld.
+    """
     from basketry.recommendation.reasons.telling import Answer as Told
     from basketry.recommendation.reasons.telling import Telling
     from basketry.recommendation.wording import say
 
     told = Told(stage.asked(queries), answer.rankings, stage.explain(queries, answer), reader.graph.products["title"].to_list())
     telling = Telling(verb="bought" if stage.scene.about == "customer" else "viewed", dated=stage.scene.about == "customer")
-    statements = [telling.because(told, 0, rank) for rank in range(answer.rankings.products.shape[1])]
-    return [None if statement is None else say(statement, language) for statement in statements]
+    trust, withheld = reader.trust(scene), {}
+    sentences: list[str | None] = []
+    for rank, link in enumerate(answer.link[0].tolist()):
+        statement = telling.because(told, 0, rank)
+        if statement is not None and not (trust and trust.earned(answer.links[link])):
+            withheld[answer.links[link]] = "; ".join(trust.why_not(answer.links[link])) if trust else ""
+            statement = None
+        sentences.append(None if statement is None else say(statement, language))
+    if withheld and not trust:
+        return sentences, ["reasons are not shown: nobody measured whether they are true; basketry train measures it"]
+    return sentences, [f"reasons of {name} are not shown, they did not pass: {why}" for name, why in withheld.items()]
 
 
 def _notes(graph: GraphReader, stage: Stage, queries: Queries) -> tuple[str, ...]:

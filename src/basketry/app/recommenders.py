@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from basketry.app.train import RECOMMENDERS
+from basketry.app.train import RECOMMENDERS, TRUST
 from basketry.core.errors import NotFound
 from basketry.recommendation.answers import Stage, stage_of
 from basketry.recommendation.edges import Edges
@@ -15,12 +15,15 @@ from basketry.recommendation.facts import Facts
 from basketry.recommendation.policy import Policy
 from basketry.recommendation.popularity import Popular
 from basketry.recommendation.popularity_in_groups import PopularInGroups
-from basketry.recommendation.published import Recommenders
+from basketry.recommendation.published import AGAIN, NEW, Recommenders
 from basketry.recommendation.recency import Recency
 from basketry.recommendation.scenes import SCENES
+from basketry.recommendation.trust import Trust
 from basketry.store.arrays import read_arrays
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from basketry.app.graph_reader import GraphReader
     from basketry.core.protocols import Ranker
 
@@ -65,17 +68,37 @@ class RecommendationReader:
     @cached_property
     def edges(self) -> dict[str, Ranker]:
         """The parts of scenes that are edges of the association graph."""
-        return {name: each.fit(self.graph.associations, self.facts) for name, each in EDGES.items()}
+        return edges_of(self.graph, self.facts)
+
+    def trust(self, scene: str) -> Trust | None:
+        """Whose reasons may be shown in a scene; None in a release of which it was not measured."""
+        measured: Any = self.graph.release.manifest.facts.get(TRUST, {})
+        return Trust.from_facts(measured[name]) if (name := exam_of(repeats=SCENES[scene].repeats)) in measured else None
 
     def stage(self, scene: str, policy: Policy) -> Stage:
         """A scene by name under the shop's policy."""
         if scene not in SCENES:
             raise NotFound(f"there is no scene {scene!r}", f"choose one of {', '.join(SCENES)}")
-        repeats = SCENES[scene].repeats
-        rankers = self.trained.rankers(repeats=repeats) | self.edges
-        popular = rankers["popular"]
-        if isinstance(popular, Popular):
-            rankers["in_category"] = PopularInGroups(popular.counts, self.facts.groups("category")[0], Recency(decay=0.8))
-        if repeats:  # the blend holds it already, weighed against the rest
-            rankers.pop("reorder")
+        rankers = links_of(self.trained, self.edges, self.facts, repeats=SCENES[scene].repeats)
         return stage_of(scene, rankers, self.facts, policy)
+
+
+def edges_of(graph: GraphReader, facts: Facts) -> dict[str, Ranker]:
+    """The parts of scenes that are edges of a release's association graph."""
+    return {name: each.fit(graph.associations, facts) for name, each in EDGES.items()}
+
+
+def links_of(trained: Recommenders, edges: Mapping[str, Ranker], facts: Facts, *, repeats: bool) -> dict[str, Ranker]:
+    """The rankers of a shop's scenes by part: those in which the history may be shown again, or the others."""
+    rankers = trained.rankers(repeats=repeats) | dict(edges)
+    popular = rankers["popular"]
+    if isinstance(popular, Popular):
+        rankers["in_category"] = PopularInGroups(popular.counts, facts.groups("category")[0], Recency(decay=0.8))
+    if repeats:  # the blend holds it already, weighed against the rest
+        rankers.pop("reorder", None)
+    return rankers
+
+
+def exam_of(*, repeats: bool) -> str:
+    """The exam that asks what scenes ask: of all products, or of those new to the customer."""
+    return AGAIN if repeats else NEW

@@ -14,11 +14,15 @@ if TYPE_CHECKING:
     import polars as pl
 
     from basketry.app.shop import Shop
-    from basketry.recommendation.assess import Assessment
+    from basketry.core.histories import Histories
+    from basketry.core.protocols import Run
+    from basketry.recommendation.facts import Facts
     from basketry.recommendation.published import Recommenders
+    from basketry.recommendation.trust import Trust
     from basketry.store.releases import Release
 
 RECOMMENDERS: Final = "recommenders.safetensors"
+TRUST: Final = "recommender_reasons"  # a fact of the manifest: by exam and ranker, what speaks against showing its reasons
 
 
 @dataclass(frozen=True)
@@ -34,12 +38,13 @@ class TrainRequest:
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What was published, what each part weighs, and how the exam went beside simple rules."""
+    """What was published, what each part weighs, how the exam went beside simple rules, and whose reasons are true."""
 
     release: str
     as_of: dt.datetime
     weights: pl.DataFrame
     exam: pl.DataFrame
+    reasons: pl.DataFrame
     notes: tuple[str, ...]
 
 
@@ -71,13 +76,44 @@ def train(shop: Shop, request: TrainRequest) -> TrainResult:
         described = Described(category=facts.groups("category")[0])
         run = Run(seed=request.seed, threads=shop.settings.threads)
         found = estimator.fit(histories, run, described)
-        published = _publish(shop, release, staging, found, estimator, request)
+        trust = _trust(release, found, facts, histories, run, request.horizon_days)
+        published = _publish(shop, release, staging, found, trust, estimator, request)
     exam = _exam(found)
     weights = pl.DataFrame([{"blend": name, **weights} for name, weights in found.weights.items()])
-    return TrainResult(published, release.manifest.as_of, weights, exam, _notes(found))
+    return TrainResult(published, release.manifest.as_of, weights, exam, _reasons(trust), _notes(found))
 
 
-def _publish(shop: Shop, release: Release, staging: Path, found: Recommenders, estimator: Any, request: TrainRequest) -> str:
+def _trust(
+    release: Release, found: Recommenders, facts: Facts, histories: Histories, run: Run, horizon_days: int
+) -> dict[str, Trust]:
+    """By exam: do the rankers of scenes give true reasons? Asked of those to be published, about the exam's customers."""
+    from basketry.app.graph_reader import GraphReader
+    from basketry.app.recommenders import edges_of, exam_of, links_of
+    from basketry.recommendation.protocols import time_split
+    from basketry.recommendation.scenes import SCENES
+    from basketry.recommendation.trust import trust_in
+
+    graph = GraphReader(release)
+    vectors = graph.index.vectors[graph.products["document"].to_numpy()]
+    edges = edges_of(graph, facts)
+    trust = {}
+    for repeats in (False, True):
+        used = {part for scene in SCENES.values() if scene.repeats == repeats for part in scene.links}
+        rankers = {name: each for name, each in links_of(found, edges, facts, repeats=repeats).items() if name in used}
+        split = time_split(histories, int(histories.days.max()) + 1 - horizon_days, horizon_days, repeats)
+        trust[exam_of(repeats=repeats)] = trust_in(rankers, split, run, vectors)
+    return trust
+
+
+def _publish(
+    shop: Shop,
+    release: Release,
+    staging: Path,
+    found: Recommenders,
+    trust: dict[str, Trust],
+    estimator: Any,
+    request: TrainRequest,
+) -> str:
     """The files of the release and the recommenders among them, as a release of its own."""
     import shutil
 
@@ -95,12 +131,17 @@ def _publish(shop: Shop, release: Release, staging: Path, found: Recommenders, e
         created=dt.datetime.now(dt.UTC),
         fitted={**release.manifest.fitted, "recommenders": _plain(dataclasses.asdict(estimator))},
         seeds={**release.manifest.seeds, "train": request.seed},
-        metrics=(*own, *(row for name, exam in found.exams.items() for row in _rows(name, exam))),
+        metrics=(
+            *own,
+            *(row for name, exam in found.exams.items() for row in _rows(name, exam.metrics)),
+            *(row for name, each in trust.items() for row in _rows(name, each.frame())),
+        ),
         facts={
             **release.manifest.facts,
             "recommender_weights": {name: dict(weights) for name, weights in found.weights.items()},
             "recommender_choices": {name: _plain(dataclasses.asdict(each)) for name, each in found.rivalries.items()},
             "recommender_exams": {name: dict(exam.splits) for name, exam in found.exams.items()},
+            TRUST: {name: each.facts() for name, each in trust.items()},
         },
     )
     return shop.releases.publish(staging, manifest).id
@@ -116,11 +157,11 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _rows(name: str, exam: Assessment) -> list[dict[str, Any]]:
+def _rows(name: str, metrics: pl.DataFrame) -> list[dict[str, Any]]:
     """Rows of Metrics, told apart from those of other exams by their slice."""
     import polars as pl
 
-    return exam.metrics.with_columns(slice=pl.lit(f"{_EXAM}{name}: ") + pl.col("slice")).to_dicts()
+    return metrics.with_columns(slice=pl.lit(f"{_EXAM}{name}: ") + pl.col("slice")).to_dicts()
 
 
 def _exam(found: Recommenders) -> pl.DataFrame:
@@ -134,6 +175,24 @@ def _exam(found: Recommenders) -> pl.DataFrame:
         for name, exam in found.exams.items()
     ]
     return pl.concat(frames).sort("exam", "metric", "value", descending=[False, False, True])
+
+
+def _reasons(trust: dict[str, Trust]) -> pl.DataFrame:
+    """Of each ranker whether its reasons are shown, and the curve that decides, beside those of other orders."""
+    import polars as pl
+
+    rows: list[dict[str, Any]] = []
+    for name, each in trust.items():
+        for model, against in each.against.items():
+            faithful = each.faithful.get(model)
+            deletion = {} if faithful is None else {
+                order: faithful.interval("deletion" if order == "own" else f"deletion:{order}").value
+                for order in ("own", "random", "similarity")
+            }  # fmt: skip
+            rows.append({"exam": name, "model": model, "shown": not against, **deletion, "against": "; ".join(against)})
+    numbers = dict.fromkeys(("own", "random", "similarity"), pl.Float64)
+    schema = {"exam": pl.String, "model": pl.String, "shown": pl.Boolean, **numbers, "against": pl.String}
+    return pl.DataFrame(rows, schema=schema).rename({"own": "deletion"})
 
 
 def _notes(found: Recommenders) -> tuple[str, ...]:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 
 from basketry.core.histories import Rankings
-from basketry.kernels.ranking import Rows, Seen, rank_sparse
+from basketry.kernels.ranking import Rows, Seen, rank_sparse, score_sparse
 from basketry.recommendation.events import added
 from basketry.recommendation.recency import Recency
 
@@ -44,8 +43,10 @@ class ItemGraph:
 
     def scores(self, queries: Queries) -> Vectors:
         """float32 [n, n_products], 0 where no event says anything. Memory: 4 bytes a query and product; ask in parts."""
-        dense: Vectors = (self._weighed(queries) @ self._matrix).toarray()
-        return dense
+        histories = queries.histories
+        return score_sparse(
+            self.rows, self.recency.weights(queries), Seen(histories.indptr, histories.products, self.n_products)
+        )
 
     def rank(self, queries: Queries, k: int, candidates: Candidates) -> Rankings:
         """The k best candidates of each query among those that some event points to."""
@@ -70,20 +71,6 @@ class ItemGraph:
         there[there] = self.rows.others[low[there]] == other[there]
         found[there] = self.rows.values[low[there]]
         return found
-
-    @cached_property
-    def _matrix(self) -> csr_array:
-        """B for scipy, made once: it wants both index arrays of one type, so some 16 bytes an entry are copied."""
-        from scipy.sparse import csr_array
-
-        return csr_array((self.rows.values, self.rows.others, self.rows.indptr), shape=(self.n_products, self.n_products))
-
-    def _weighed(self, queries: Queries) -> csr_array:
-        from scipy.sparse import csr_array
-
-        histories = queries.histories
-        weights = self.recency.weights(queries).astype(np.float32)
-        return csr_array((weights, histories.products, histories.indptr), shape=(len(histories), self.n_products))
 
     def state(self) -> Arrays:
         """B and the recency."""

@@ -87,7 +87,7 @@ def _piece(parts: Sequence[Ranker], queries: Queries, depth: int, candidates: Ca
     for number, (part, top) in enumerate(zip(parts, places_of, strict=True)):
         dense = part.scores(queries)
         scores[:, number] = dense[query, product]
-        voices[:, number] = voicing.voice(part, queries).of(dense)[query, product]
+        voices[:, number] = voicing.voice(dense, queries).of(dense)[query, product]
         who, place = np.nonzero(top >= 0)
         wanted = who * np.int64(n_products) + top[who, place]
         at = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))

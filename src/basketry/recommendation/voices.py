@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from basketry.core.errors import RequestError
-from basketry.core.histories import Candidates
 from basketry.core.space import within
+from basketry.kernels.ranking import Seen, rank_dense
 
 if TYPE_CHECKING:
     from basketry.core.histories import Floats, Int64s, Queries, Rankings
@@ -42,9 +42,9 @@ class Voice:
         """X of scores [n, products], float32."""
         said: Singles = scores * self.slope[:, :1].astype(np.float32)
         if self.shift.any():
-            upper = scores > self.floor[:, None]
-            above = scores * self.slope[:, 1:].astype(np.float32) + self.shift[:, 1:].astype(np.float32)
-            np.copyto(said, above, where=upper)
+            query, product = np.nonzero(scores > self.floor[:, None])  # few: those among the best, and what the history holds
+            slope, shift = self.slope[query, 1].astype(np.float32), self.shift[query, 1].astype(np.float32)
+            said[query, product] = scores[query, product] * slope + shift
         return np.maximum(said, 0, out=said)
 
 
@@ -67,10 +67,12 @@ class Voicing:
         if not (self.depth >= 0 and 0 < self.low < 1):
             raise RequestError(f"{self} is no voicing", "depth starts at 0, low lies between 0 and 1")
 
-    def voice(self, part: Ranker, queries: Queries) -> Voice:
-        """The voice of one ranker in each query."""
-        top = part.rank(queries, max(self.depth, 1), Candidates(repeats=self.repeats))
-        said = np.where((top.products >= 0) & (top.scores > 0), top.scores, 0.0)
+    def voice(self, scores: Singles, queries: Queries) -> Voice:
+        """The voice in each query of the ranker that gives these `scores`, float32 [n, n_products]."""
+        histories = queries.histories
+        seen = Seen(histories.indptr, histories.products, scores.shape[1], repeats=self.repeats)
+        products, best_scores = rank_dense(scores, seen, max(self.depth, 1))
+        said = np.where((products >= 0) & (best_scores > 0), best_scores, 0.0)
         said[:, 0][said[:, 0] < LEAST] = 0
         best, floor = said[:, 0], said[:, -1] if self.depth > 0 else np.zeros(len(said))
         floor = np.minimum(floor, HIGHEST * best)
