@@ -43,8 +43,8 @@ class RecommendationReader:
     def facts(self) -> Facts:
         """What is known of the products, in the order of their codes.
 
-        Besides the catalogue `age_days`, since the first sale (0 for what was never sold), and `promoted`, which is unknown:
-        promotions are not read for recommending yet.
+        Besides the catalogue with price, margin, stock and promotion as they stood at the release's `as_of`, `age_days` since
+        the first sale (0 for what was never sold). A release older than these facts promotes nothing.
         """
         import numpy as np
         import polars as pl
@@ -52,7 +52,10 @@ class RecommendationReader:
         first = self.trained.first_days
         today = (self.graph.release.manifest.as_of.date() - EPOCH).days
         age = pl.Series("age_days", np.where(first >= 0, np.maximum(today - first, 0), 0))
-        return Facts(self.graph.products.with_columns(age, promoted=pl.lit(None, dtype=pl.Boolean)))
+        products = self.graph.products.with_columns(age)
+        if "promoted" not in products.columns:
+            products = products.with_columns(promoted=pl.lit(value=False))
+        return Facts(products)
 
     @cached_property
     def trained(self) -> Recommenders:
