@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -13,15 +13,18 @@ from basketry.recommendation.answers import Stage, stage_of
 from basketry.recommendation.edges import Edges
 from basketry.recommendation.facts import Facts
 from basketry.recommendation.policy import Policy
+from basketry.recommendation.policy_file import policy_of
 from basketry.recommendation.popularity import Popular
 from basketry.recommendation.popularity_in_groups import PopularInGroups
 from basketry.recommendation.published import Recommenders
 from basketry.recommendation.recency import Recency
 from basketry.recommendation.scenes import SCENES
+from basketry.recommendation.shelf import shelf_of
 from basketry.store.arrays import read_arrays
 
 if TYPE_CHECKING:
     from basketry.app.graph_reader import GraphReader
+    from basketry.app.shop import Shop
     from basketry.core.protocols import Ranker
 
 EPOCH: Final = dt.date(1970, 1, 1)
@@ -58,6 +61,17 @@ class RecommendationReader:
         return Facts(products)
 
     @cached_property
+    def pictured(self) -> Facts:
+        """The same with a vector of each product, that of its text, which diversity compares; zero where there is no text."""
+        import numpy as np
+
+        vectors = self.graph.index.vectors
+        document = self.facts.frame["document"].to_numpy()
+        found = np.zeros((len(document), vectors.shape[1]), dtype=np.float32)
+        found[document >= 0] = vectors[document[document >= 0]]
+        return Facts(self.facts.frame, found)
+
+    @cached_property
     def trained(self) -> Recommenders:
         """What `train` published. Raises NotFound for a release without."""
         release = self.graph.release
@@ -81,4 +95,18 @@ class RecommendationReader:
             rankers["in_category"] = PopularInGroups(popular.counts, self.facts.groups("category")[0], Recency(decay=0.8))
         if repeats:  # the blend holds it already, weighed against the rest
             rankers.pop("reorder")
-        return stage_of(scene, rankers, self.facts, policy)
+        return stage_of(scene, rankers, self.pictured if policy.diversity else self.facts, policy)
+
+
+def shop_policy(shop: Shop) -> Policy:
+    """What shop.toml wants of every list, in its table `[policy]`. Raises ConfigError, which names the key that is wrong."""
+    return policy_of(shop.settings.policy)
+
+
+def gone(facts: Facts, policy: Policy) -> str | None:
+    """What a policy names that the products of a release have not, as a sentence; its rules on that do nothing."""
+    try:
+        shelf_of(facts, replace(policy, diversity=0.0), strict=True)
+    except NotFound as error:
+        return f"[policy] in shop.toml: {error.message}"
+    return None

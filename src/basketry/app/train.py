@@ -52,7 +52,7 @@ def train(shop: Shop, request: TrainRequest) -> TrainResult:
     from basketry.recommendation.assess import Described
     from basketry.recommendation.facts import Facts
     from basketry.recommendation.published import Recommending
-    from basketry.recommendation.reading import read_histories
+    from basketry.recommendation.reading import read_clicks, read_histories
 
     if not (1 <= request.horizon_days <= 3650 and 0 <= request.seed < 2**32):
         raise RequestError(
@@ -70,7 +70,7 @@ def train(shop: Shop, request: TrainRequest) -> TrainResult:
         histories = read_histories(dataset, len(facts))
         described = Described(category=facts.groups("category")[0])
         run = Run(seed=request.seed, threads=shop.settings.threads)
-        found = estimator.fit(histories, run, described)
+        found = estimator.fit(histories, run, described, read_clicks(dataset, len(facts)))
         published = _publish(shop, release, staging, found, estimator, request)
     exam = _exam(found)
     weights = pl.DataFrame([{"blend": name, **weights} for name, weights in found.weights.items()])
@@ -137,15 +137,20 @@ def _exam(found: Recommenders) -> pl.DataFrame:
 
 def _notes(found: Recommenders) -> tuple[str, ...]:
     """Whether the blend earns its place, in words."""
-    from basketry.recommendation.published import PERSONAL
+    from basketry.recommendation.published import PERSONAL, UNCLICKED
 
     notes = []
     for name, exam in found.exams.items():
         metric = exam.compared_by
         others = {each.second: each for each in exam.differences if each.first == PERSONAL}
+        clicks = others.pop(UNCLICKED, None)
         best = max(others, key=lambda other: exam.figure(metric, other).value)
         gain = others[best].gain
         told = f"{metric} {gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
         verb = "beats" if gain.low > 0 else "is worse than" if gain.high < 0 else "is not shown to beat"
         notes.append(f"{name}: the blend {verb} the best simple rule, {best}: {told}")
+        if clicks is not None:
+            gain = clicks.gain
+            worth = "help" if gain.low > 0 else "harm" if gain.high < 0 else "are not shown to help"
+            notes.append(f"{name}: clicks {worth}: {metric} {gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})")
     return (*notes, "recommend by it: basketry recommend --customer ID")

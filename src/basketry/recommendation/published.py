@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from basketry.recommendation.rankers import RankerEstimator
 
 PERSONAL: Final = "personal"
+VIEWED: Final = "viewed"
+UNCLICKED: Final = "personal without clicks"
 NEW, AGAIN = "new products", "next basket"  # the two exams: what the customer had not bought yet, and all that was bought
 
 
@@ -47,11 +49,12 @@ class Recommending:
     neighbours: ItemNeighbours = field(default_factory=lambda: ItemNeighbours(unit="visit"))
     recent: Popularity = field(default_factory=lambda: Popularity(window_days=7))
     popular: Popularity = field(default_factory=Popularity)
+    viewed: ItemNeighbours = field(default_factory=lambda: ItemNeighbours(unit="visit"))
     horizon_days: int = 28
 
     @property
     def parts(self) -> dict[str, RankerEstimator]:
-        """The estimators by the names that scenes have for them."""
+        """The estimators by the names that scenes have for them: those of orders, not of clicks."""
         return {
             "reorder": self.reorder,
             "next": self.next,
@@ -60,8 +63,14 @@ class Recommending:
             "popular": self.popular,
         }
 
-    def fit(self, histories: Histories, run: Run, described: Described | None = None) -> Recommenders:
-        """Weigh, examine, fit on everything. Raises DataError for a history that is too short, RequestError for no horizon."""
+    def fit(
+        self, histories: Histories, run: Run, described: Described | None = None, clicks: Histories | None = None
+    ) -> Recommenders:
+        """Weigh, examine, fit on everything. Raises DataError for a history that is too short, RequestError for no horizon.
+
+        Where there are `clicks`, what is looked at on one day is a part too, `viewed`, of what was clicked before each cut;
+        later purchases weigh it as any other, down to nothing, and the exam asks the same blend without it.
+        """
         if self.horizon_days < 1:
             raise RequestError(f"a horizon of {self.horizon_days} days", "give one day or more")
         end = int(histories.days.max(initial=0)) + 1
@@ -77,22 +86,30 @@ class Recommending:
                 name: [time_split(histories, cut, self.horizon_days, repeats) for cut in cuts]
                 for name, repeats in ((NEW, False), (AGAIN, True))
             }
-            taught = self._fitted(splits[NEW][0].train, run)
+            taught = self._fitted(splits[NEW][0].train, run, clicks, cuts[0])
             weights = {name: _weights(taught, split, run) for name, (split, _) in splits.items()}
             progress.advance()
-            asked = self._fitted(splits[NEW][1].train, run)
+            asked = self._fitted(splits[NEW][1].train, run, clicks, cuts[1])
             exams = {}
-            for name, (_, split) in splits.items():
+            for name, (before, split) in splits.items():
                 rankers: dict[str, Ranker] = {PERSONAL: _blend(asked, weights[name], repeats=split.repeats)}
+                if VIEWED in taught:
+                    plain = {part: ranker for part, ranker in taught.items() if part != VIEWED}
+                    rankers[UNCLICKED] = _blend(
+                        {part: asked[part] for part in plain}, _weights(plain, before, run), repeats=split.repeats
+                    )
                 one_step = {"transitions": replace(self.next, repeats=split.repeats)}  # two take minutes on a large catalogue
                 exams[name] = assess(rankers, split, run, described=described, simple=one_step)
             progress.advance()
-            found = Recommenders(self._fitted(histories, run), weights, _first_days(histories), exams)
+            found = Recommenders(self._fitted(histories, run, clicks, end), weights, _first_days(histories), exams)
             progress.advance()
         return found
 
-    def _fitted(self, histories: Histories, run: Run) -> dict[str, Ranker]:
-        return {name: part.fit(histories, run) for name, part in self.parts.items()}
+    def _fitted(self, histories: Histories, run: Run, clicks: Histories | None, cut: int) -> dict[str, Ranker]:
+        fitted = {name: part.fit(histories, run) for name, part in self.parts.items()}
+        if clicks is not None and len(clicks.products):
+            fitted[VIEWED] = self.viewed.fit(clicks.where(clicks.days < cut), run)
+        return fitted
 
 
 @dataclass(frozen=True, eq=False)
