@@ -27,7 +27,9 @@ class ExperimentRequest:
         default="",
         metadata={"help": "Arms and their shares, the control first, as control=1,treatment=1; default: all, equal."},
     )
-    scene: str = field(default="", metadata={"help": "Only lists of this scene; needed to value the release that serves."})
+    scene: str = field(
+        default="", metadata={"help": "Only lists of this scene; one about a customer values the release that serves."}
+    )
     reward: str = field(default="click", metadata={"help": "What a list is shown for: click or purchase."})
     since: str = field(default="", metadata={"help": "Only events from this instant on, ISO 8601 with zone."})
     until: str = field(default="", metadata={"help": "Only events before this instant."})
@@ -168,9 +170,11 @@ def _values(
     from basketry.app.train import RECOMMENDERS
     from basketry.recommendation.candidate import valued
     from basketry.recommendation.policy import Exploration
+    from basketry.recommendation.scenes import SCENES
 
-    if not request.scene:
-        return pl.DataFrame(), ("name a scene to value the release that serves",)
+    able = [name for name, scene in SCENES.items() if scene.about == "customer"]
+    if request.scene not in able:
+        return pl.DataFrame(), (f"to value the release that serves, name a scene about a customer: {', '.join(able)}",)
     if not shop.releases.published() or RECOMMENDERS not in shop.releases.current().manifest.files:
         return pl.DataFrame(), ("no release with recommenders serves, so none is valued",)
     reader = RecommendationReader(shop.graph())

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from basketry.core.errors import RequestError
 from basketry.core.histories import Queries
 from basketry.evaluation.off_policy import off_policy
 from basketry.recommendation.experiments import expectations
@@ -28,12 +27,8 @@ def valued(stage: Stage, dataset: Dataset, events: pl.DataFrame, reward: str, se
     `dataset` ends where the stage's models do, `events` begin there, and every impression has a propensity. Histories are those
     of the dataset; somebody unknown has none. The stage must not explore: it shows a product at a place or does not. Each
     figure holds value, low, high (95%, resampled by customer), n impressions, and `effective`, how many of them the weights
-    leave. Raises RequestError for a scene that is not about a customer.
+    leave. The scene must be about a customer: what others were asked is not logged.
     """
-    if stage.scene.about != "customer":
-        raise RequestError(
-            f"what a scene about a {stage.scene.about} was asked is not logged", "value a scene about a customer"
-        )
     shown = impressions(events)
     facts = stage.shelf.facts
     product = np.array([facts.code(each) for each in shown["product_id"]], dtype=np.int64)
