@@ -115,6 +115,7 @@ CUTS = {"everything": LATER, "half": dt.datetime(2024, 3, 31, 12, 0, 0, 1, tzinf
 
 
 def rows_of(engine_of, folder: Path, frames, query: str, as_of: dt.datetime):
+    frames = {name: contract.create_empty() for name, contract in tables.INPUTS.items()} | frames
     for name, frame in frames.items():
         if not (folder / f"{name}.parquet").exists():
             frame.write_parquet(folder / f"{name}.parquet")
@@ -122,7 +123,11 @@ def rows_of(engine_of, folder: Path, frames, query: str, as_of: dt.datetime):
     try:
         contract = tables.DERIVED[named(query).output]
         known = frames["order_lines"].filter(pl.col("customer_id").is_not_null()).sort("ts", "row")["customer_id"]
-        values = {"since": "2024-01-01T12:00:00+00:00", "customer_id": known[0] if len(known) else "nobody"}
+        values = {
+            "since": "2024-01-01T12:00:00+00:00",
+            "customer_id": known[0] if len(known) else "nobody",
+            "today": "2024-04-03",
+        }
         params = {name: values[name] for name in named(query).params}
         return Dataset(engine, as_of, "").query(contract, query, params)
     finally:

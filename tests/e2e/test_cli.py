@@ -885,6 +885,32 @@ def test_a_damaged_file_of_the_trained_release_leaves_the_one_before_whole(train
     assert found["release"] == before and any("is damaged" in note for note in found["notes"])
 
 
+def test_events_come_in_and_an_experiment_is_read(trained, tmp_path):
+    folder = copied(trained, tmp_path)
+    assert "no event was found" in run("experiment", shop=folder, status=4)
+    with (folder / "shop.toml").open("a", encoding="utf-8") as file:
+        file.write('[[source]]\ntable = "events"\npath = "events.csv"\n[source.columns]\n')
+        file.write(
+            "".join(f'{name} = "{name}"\n' for name in ("list_id", "product_id", "action", "ts", "customer_id", "place"))
+        )
+        file.write('model = "arm"\n[policy]\nexcluded = ["milk1"]\n')
+    with (folder / "events.csv").open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(("list_id", "product_id", "action", "ts", "customer_id", "place", "arm"))
+        for number in range(60):
+            told = (f"l{number}", "bun", "impression", "2024-06-01T10:00:00Z", f"c{number}", 1, "ab"[number % 2])
+            rows.writerows([told, (*told[:2], "click", *told[3:])] if number % 3 == 0 else [told])
+        rows.writerow(("l0", "patty", "impression", "2024-06-01T10:00:00Z", "c0", 0, "a"))
+    read = asked("ingest", shop=folder)
+    events = next(row for row in read["tables"] if row["table"] == "events")
+    assert (events["rows"], events["kept"], events["quarantined"]) == (81, 80, 1)
+    found = asked("experiment", shop=folder)
+    assert [(row["arm"], row["customers"], row["clicks"]) for row in found["arms"]] == [("a", 30, 10), ("b", 30, 10)]
+    assert not found["comparison"][0]["decided"]  # before there are enough nothing is said
+    shown = asked("recommend", "--customer", "c0", "--scene", "next_basket", "--k", "26", shop=folder)
+    assert "milk1" not in {row["product_id"] for row in shown["recommendations"]}
+
+
 def test_what_completes_a_basket_is_its_complement(trained):
     found = asked("recommend", "--scene", "bought_together", "--products", "bun", "--k", "3", shop=trained)
     assert found["recommendations"][0]["product_id"] == "patty"

@@ -17,6 +17,7 @@ from basketry.app.demo import DemoRequest, demo
 from basketry.app.doctor import DoctorRequest, doctor
 from basketry.app.encode import EncodeRequest, encode
 from basketry.app.evaluate import EvaluateRequest, evaluate
+from basketry.app.experiment import ExperimentRequest, experiment
 from basketry.app.explain import ExplainRequest, explain
 from basketry.app.ingest import IngestRequest, ingest
 from basketry.app.init import InitRequest, init
@@ -73,6 +74,7 @@ OPERATIONS: Final = (
     Operation("recommend", RecommendRequest, recommend),
     Operation("evaluate", EvaluateRequest, evaluate),
     Operation("tune", TuneRequest, tune),
+    Operation("experiment", ExperimentRequest, experiment),
     Operation("report", ReportRequest, report),
     Operation("releases", ReleasesRequest, releases),
     Operation("rollback", RollbackRequest, rollback),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from basketry.app.recommenders import RecommendationReader
     from basketry.app.shop import Shop
     from basketry.core.figures import Language
-    from basketry.core.histories import Queries
+    from basketry.core.histories import Bools, Histories, Queries
     from basketry.recommendation.answers import Answer, Stage
 
 MOST: Final = 200
@@ -39,14 +39,20 @@ class RecommendRequest:
         default="", metadata={"help": "Only products that pass, as department = GROCERY and brand in (National, Private)."}
     )
     hide: str = field(default="", metadata={"help": "Product ids that must not be shown, apart by commas."})
-    diversity: float = field(default=0.0, metadata={"help": "From 0 to under 1: how much likeness within the list costs."})
+    diversity: float = field(
+        default=0.0, metadata={"help": "From 0 to under 1: how much likeness within the list costs; 0: as shop.toml says."}
+    )
     language: str = field(default="en", metadata={"help": "Language of the reasons: en or zh."})
     engine: str = field(default="", metadata={"help": "Where SQL runs: duckdb, or spark[:MASTER]; default: shop.toml's."})
 
 
 @dataclass(frozen=True)
 class RecommendResult:
-    """The list: which part of the scene gave each product, and what of the history spoke for it."""
+    """The list: which part of the scene gave each product, and what of the history spoke for it.
+
+    `propensity` is the probability with which this place shows this product: below 1 where the policy explores. Keep it with
+    the list, and the table Events can say later what another policy would have earned.
+    """
 
     scene: str
     release: str
@@ -60,59 +66,73 @@ def recommend(shop: Shop, request: RecommendRequest) -> RecommendResult:
     import polars as pl
 
     from basketry.app.associations import LANGUAGES, checked
-    from basketry.app.recommenders import RecommendationReader
+    from basketry.app.recommenders import RecommendationReader, gone, shop_policy
     from basketry.core.errors import NotFound, RequestError
     from basketry.recommendation.filter_text import parsed
-    from basketry.recommendation.policy import Policy
 
     language = LANGUAGES[checked(request.language, tuple(LANGUAGES), "language")]
     if not 1 <= request.k <= MOST:
         raise RequestError(f"k is {request.k}", f"give a number from 1 to {MOST}")
     only = parsed(request.filter)
     hidden = tuple(each.strip() for each in request.hide.split(",") if each.strip())
-    policy = Policy(excluded=hidden, diversity=request.diversity)
+    wanted = shop_policy(shop)
+    policy = replace(wanted, excluded=wanted.excluded + hidden, diversity=request.diversity or wanted.diversity)
     reader = RecommendationReader(shop.graph())
     unknown = [each for each in hidden if reader.facts.code(each) < 0]
     if unknown:
         raise NotFound(f"no product has the id {unknown[0]!r}, which is to be hidden", "give ids, apart by commas")
     stage = reader.stage(request.scene, policy)
-    queries = _queries(shop, reader, request)
-    answer = stage.answer(queries, request.k, only)
+    queries, barred = _asked(shop, reader, request, policy.dismissed_days)
+    answer = stage.answer(queries, request.k, only, barred=barred)
     products = answer.rankings.products[0]
     there = products[products >= 0]
     reasons, withheld = _reasons(reader, request.scene, stage, queries, answer, language)
     frame = pl.DataFrame({"product": there, "score": answer.rankings.scores[0][: len(there)], "from": answer.linked(0)})
+    frame = frame.with_columns(propensity=pl.Series(answer.shaped.propensity[0][: len(there)]))
     known = reader.graph.products.select("product_id", "title", "category").with_row_index("product")
     shown = (
         frame.with_columns(pl.col("product").cast(pl.UInt32), because=pl.Series(reasons[: len(there)], dtype=pl.String))
         .join(known, on="product", how="left", maintain_order="left")
         .with_row_index("rank", offset=1)
-        .select("rank", "product_id", "title", "category", pl.col("score").round_sig_figs(4), "from", "because")
+        .select("rank", "product_id", "title", "category", pl.col("score").round_sig_figs(4), "from", "because", "propensity")
     )
-    notes = (*_notes(reader.graph, stage, queries), *withheld)
+    notes = (*_notes(reader.graph, stage, queries), *withheld, *filter(None, [gone(reader.facts, wanted)]))
     return RecommendResult(request.scene, reader.graph.release.id, len(queries.histories.products), shown, notes)
 
 
-def _queries(shop: Shop, reader: RecommendationReader, request: RecommendRequest) -> Queries:
-    """One question: the customer's orders, then the products given, on the day after the last order of the release."""
+def _asked(shop: Shop, reader: RecommendationReader, request: RecommendRequest, rest: int) -> tuple[Queries, Bools | None]:
+    """One question, and what the customer waved away less than `rest` days ago, the latest ingest included."""
+    from basketry.core.tables import Dismissals
+    from basketry.data.pseudonyms import pseudonym
+    from basketry.recommendation.feedback import resting
+    from basketry.recommendation.reading import nothing, read_customer
+    from basketry.store.key import load_or_create_key
+
+    n = len(reader.facts)
+    if not request.customer:
+        return _question(reader, request, nothing(n)), None
+    who = pseudonym(load_or_create_key(shop.folder), request.customer)
+    with shop.dataset(engine=request.engine) as everything:
+        past = read_customer(everything.before(reader.graph.release.manifest.as_of), who, n)
+        dismissals = everything.query(Dismissals, "dismissals", {"customer_id": who})
+    queries = _question(reader, request, past)
+    return queries, resting(dismissals, reader.facts, [who], queries.days, rest) if len(dismissals) else None
+
+
+def _question(reader: RecommendationReader, request: RecommendRequest, past: Histories) -> Queries:
+    """The customer's orders, then the products given, on the day after the last order of the release."""
     import numpy as np
 
     from basketry.core.errors import RequestError
     from basketry.core.histories import Histories, Queries
-    from basketry.data.pseudonyms import pseudonym
-    from basketry.recommendation.reading import nothing, read_customer
+    from basketry.recommendation.reading import nothing
     from basketry.recommendation.scenes import SCENES
-    from basketry.store.key import load_or_create_key
 
     about, n = SCENES[request.scene].about, len(reader.facts)
     named = _codes(reader.graph, request.products)
     if about != "customer" and not len(named):
         raise RequestError(f"scene {request.scene} is about a {about}", "name it: --products ID, or words from its title")
     as_of = reader.graph.release.manifest.as_of
-    past = nothing(n)
-    if request.customer:
-        with shop.dataset(as_of, engine=request.engine) as dataset:
-            past = read_customer(dataset, pseudonym(load_or_create_key(shop.folder), request.customer), n)
     today = max((as_of.date() - _EPOCH).days, int(past.days.max(initial=0)))
     visit = int(past.visits.max(initial=-1)) + 1
     own = visit + np.arange(len(named)) if about == "customer" else np.full(len(named), visit)  # a basket has no order

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,11 +13,13 @@ from basketry.recommendation.answers import Stage, stage_of
 from basketry.recommendation.edges import Edges
 from basketry.recommendation.facts import Facts
 from basketry.recommendation.policy import Policy
+from basketry.recommendation.policy_file import policy_of
 from basketry.recommendation.popularity import Popular
 from basketry.recommendation.popularity_in_groups import PopularInGroups
 from basketry.recommendation.published import AGAIN, NEW, Recommenders
 from basketry.recommendation.recency import Recency
 from basketry.recommendation.scenes import SCENES
+from basketry.recommendation.shelf import shelf_of
 from basketry.recommendation.trust import Trust
 from basketry.store.arrays import read_arrays
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from basketry.app.graph_reader import GraphReader
+    from basketry.app.shop import Shop
     from basketry.core.protocols import Ranker
 
 EPOCH: Final = dt.date(1970, 1, 1)
@@ -46,8 +49,8 @@ class RecommendationReader:
     def facts(self) -> Facts:
         """What is known of the products, in the order of their codes.
 
-        Besides the catalogue `age_days`, since the first sale (0 for what was never sold), and `promoted`, which is unknown:
-        promotions are not read for recommending yet.
+        Besides the catalogue with price, margin, stock and promotion as they stood at the release's `as_of`, `age_days` since
+        the first sale (0 for what was never sold). A release older than these facts promotes nothing.
         """
         import numpy as np
         import polars as pl
@@ -55,7 +58,21 @@ class RecommendationReader:
         first = self.trained.first_days
         today = (self.graph.release.manifest.as_of.date() - EPOCH).days
         age = pl.Series("age_days", np.where(first >= 0, np.maximum(today - first, 0), 0))
-        return Facts(self.graph.products.with_columns(age, promoted=pl.lit(None, dtype=pl.Boolean)))
+        products = self.graph.products.with_columns(age)
+        if "promoted" not in products.columns:
+            products = products.with_columns(promoted=pl.lit(value=False))
+        return Facts(products)
+
+    @cached_property
+    def pictured(self) -> Facts:
+        """The same with a vector of each product, that of its text, which diversity compares; zero where there is no text."""
+        import numpy as np
+
+        vectors = self.graph.index.vectors
+        document = self.facts.frame["document"].to_numpy()
+        found = np.zeros((len(document), vectors.shape[1]), dtype=np.float32)
+        found[document >= 0] = vectors[document[document >= 0]]
+        return Facts(self.facts.frame, found)
 
     @cached_property
     def trained(self) -> Recommenders:
@@ -80,7 +97,7 @@ class RecommendationReader:
         if scene not in SCENES:
             raise NotFound(f"there is no scene {scene!r}", f"choose one of {', '.join(SCENES)}")
         rankers = links_of(self.trained, self.edges, self.facts, repeats=SCENES[scene].repeats)
-        return stage_of(scene, rankers, self.facts, policy)
+        return stage_of(scene, rankers, self.pictured if policy.diversity else self.facts, policy)
 
 
 def edges_of(graph: GraphReader, facts: Facts) -> dict[str, Ranker]:
@@ -102,3 +119,17 @@ def links_of(trained: Recommenders, edges: Mapping[str, Ranker], facts: Facts, *
 def exam_of(*, repeats: bool) -> str:
     """The exam that asks what scenes ask: of all products, or of those new to the customer."""
     return AGAIN if repeats else NEW
+
+
+def shop_policy(shop: Shop) -> Policy:
+    """What shop.toml wants of every list, in its table `[policy]`. Raises ConfigError, which names the key that is wrong."""
+    return policy_of(shop.settings.policy)
+
+
+def gone(facts: Facts, policy: Policy) -> str | None:
+    """What a policy names that the products of a release have not, as a sentence; its rules on that do nothing."""
+    try:
+        shelf_of(facts, replace(policy, diversity=0.0), strict=True)
+    except NotFound as error:
+        return f"[policy] in shop.toml: {error.message}"
+    return None

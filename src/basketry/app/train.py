@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from basketry.app.shop import Shop
     from basketry.core.histories import Histories
     from basketry.core.protocols import Run
+    from basketry.evaluation.bootstrap import Interval
     from basketry.recommendation.facts import Facts
     from basketry.recommendation.published import Recommenders
     from basketry.recommendation.trust import Trust
@@ -57,7 +58,7 @@ def train(shop: Shop, request: TrainRequest) -> TrainResult:
     from basketry.recommendation.assess import Described
     from basketry.recommendation.facts import Facts
     from basketry.recommendation.published import Recommending
-    from basketry.recommendation.reading import read_histories
+    from basketry.recommendation.reading import read_clicks, read_histories
 
     if not (1 <= request.horizon_days <= 3650 and 0 <= request.seed < 2**32):
         raise RequestError(
@@ -75,7 +76,7 @@ def train(shop: Shop, request: TrainRequest) -> TrainResult:
         histories = read_histories(dataset, len(facts))
         described = Described(category=facts.groups("category")[0])
         run = Run(seed=request.seed, threads=shop.settings.threads)
-        found = estimator.fit(histories, run, described)
+        found = estimator.fit(histories, run, described, read_clicks(dataset, len(facts)))
         trust = _trust(release, found, facts, histories, run, request.horizon_days)
         published = _publish(shop, release, staging, found, trust, estimator, request)
     exam = _exam(found)
@@ -197,16 +198,29 @@ def _reasons(trust: dict[str, Trust]) -> pl.DataFrame:
 
 def _notes(found: Recommenders) -> tuple[str, ...]:
     """What was chosen, and whether it earned its place in the exam, in words."""
-    from basketry.recommendation.published import PERSONAL
+    from basketry.recommendation.published import PERSONAL, WITHOUT
 
     notes = []
     for name, exam in found.exams.items():
         metric, chosen = exam.compared_by, found.rivalries[name]
         others = {each.second: each for each in exam.differences if each.first == PERSONAL}
+        more = {part: others.pop(called).gain for part, called in WITHOUT.items() if called in others}
         best = max(others, key=lambda other: exam.figure(metric, other).value)
         gain = others[best].gain
         told = f"{metric} {gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
         verb = "beats" if gain.low > 0 else "is worse than" if gain.high < 0 else "is not shown to beat"
         what = "the blend" if chosen.is_blend else chosen.rule
         notes += [f"{name}: {chosen.reason}", f"{name}, exam: {what} {verb} the best of the simple rules, {best}: {told}"]
+        notes += [f"{name}, exam: {_worth(part, each, metric)}" for part, each in more.items()]
     return (*notes, "recommend by it: basketry recommend --customer ID")
+
+
+def _worth(part: str, gain: Interval, metric: str) -> str:
+    """What a part that not every shop has was to what was chosen."""
+    from basketry.recommendation.published import VIEWED
+
+    what = "clicks" if part == VIEWED else "the network"
+    many = part == VIEWED
+    verb = ("help" if many else "helps") if gain.low > 0 else ("harm" if many else "harms") if gain.high < 0 else ""
+    verb = verb or f"{'are' if many else 'is'} not shown to help"
+    return f"{what} {verb}: {metric} {gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"

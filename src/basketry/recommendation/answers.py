@@ -81,12 +81,16 @@ class Stage:
     unlike: tuple[Ranker, ...]
     missing: tuple[str, ...]
 
-    def answer(self, queries: Queries, k: int, only: Filter = EVERYTHING, keys: Sequence[str] = ()) -> Answer:
+    def answer(
+        self, queries: Queries, k: int, only: Filter = EVERYTHING, keys: Sequence[str] = (), barred: Bools | None = None
+    ) -> Answer:
         """The k best for each query among what passes `only` too. Memory: a byte a query and product, where limits are theirs.
+
+        `barred` bool [n, n_products]: what the customer of each query shall not be shown, as `feedback.resting` says.
 
         Raises RequestError and NotFound for a filter that does not fit the products.
         """
-        candidates = self._candidates(queries, only)
+        candidates = self._candidates(queries, only, barred)
         queries = self.asked(queries)
         depth = min(self.shelf.policy.depth(k), len(self.shelf.facts))
         answer, full = self._at(depth, queries, k, candidates, keys)
@@ -134,20 +138,30 @@ class Stage:
         return answer, chain.rankings.products[:, -1] >= 0
 
     def answers(
-        self, queries: Queries, k: int, only: Filter = EVERYTHING, keys: Sequence[str] = (), *, size: int = 1_000
+        self,
+        queries: Queries,
+        k: int,
+        only: Filter = EVERYTHING,
+        keys: Sequence[str] = (),
+        barred: Bools | None = None,
+        *,
+        size: int = 1_000,
     ) -> Iterator[Answer]:
         """The same for any number of queries, `size` at a time."""
         for first in range(0, len(queries), size):
             rows = np.arange(first, min(first + size, len(queries)))
-            yield self.answer(queries.select(rows), k, only, keys[first : first + size])
+            some = None if barred is None else barred[rows]
+            yield self.answer(queries.select(rows), k, only, keys[first : first + size], some)
 
-    def _candidates(self, queries: Queries, only: Filter) -> Candidates:
+    def _candidates(self, queries: Queries, only: Filter, barred: Bools | None) -> Candidates:
         candidates = self.shelf.candidates(only, repeats=self.scene.repeats)
         allowed = self.where if candidates.allowed is None else self.where & candidates.allowed
         unseen = self.scene.last and not self.scene.repeats
-        if not (self.scene.apart or self.unlike or unseen):
+        if not (self.scene.apart or self.unlike or unseen or barred is not None):
             return replace(candidates, allowed=allowed)
         allowed = np.repeat(allowed[None], len(queries), axis=0)
+        if barred is not None:
+            allowed &= ~barred
         if unseen:  # nor what the scene does not look at may be shown again
             allowed[queries.histories.rows, queries.histories.products] = False
         queries = self.asked(queries)

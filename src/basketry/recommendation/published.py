@@ -36,9 +36,16 @@ if TYPE_CHECKING:
     from basketry.recommendation.rankers import RankerEstimator
 
 PERSONAL: Final = "personal"
+VIEWED, NETWORK = "viewed", "network"  # parts that not every shop has; the exam asks the same without each of them too
+WITHOUT: Final = {VIEWED: f"{PERSONAL} without clicks", NETWORK: f"{PERSONAL} without network"}
+LEAST: Final = 0.01  # weight of a network that is worth its room and its milliseconds
 NEW, AGAIN = "new products", "next basket"  # the two exams: what the customer had not bought yet, and all that was bought
 EXAMS: Final = {NEW: False, AGAIN: True}  # whether what the history holds may be an answer
-_UNHEARD: Final = ("neighbours", "buyers")  # parts that no scene asks by themselves: not served where no blend weighs them
+_UNHEARD: Final = (
+    "neighbours",
+    "buyers",
+    *WITHOUT,
+)  # parts that no scene asks by themselves: not served where no blend weighs them
 _SILENT: Final = {NEW: ("reorder",), AGAIN: ("buyers",)}  # parts with nothing to say there, or nothing to add
 
 
@@ -52,12 +59,15 @@ class Recommending:
     buyers: ItemNeighbours = field(default_factory=ItemNeighbours)
     recent: Popularity = field(default_factory=lambda: Popularity(window_days=7))
     popular: Popularity = field(default_factory=Popularity)
+    viewed: ItemNeighbours = field(default_factory=lambda: ItemNeighbours(unit="visit"))
+    network: RankerEstimator | None = None
     horizon_days: int = 28
 
     @property
     def parts(self) -> dict[str, RankerEstimator]:
-        """The estimators by the names that scenes have for them."""
-        return {
+        """The estimators by the names that scenes have for them: those of orders, not of clicks."""
+        network = {} if self.network is None else {NETWORK: self.network}
+        return network | {
             "reorder": self.reorder,
             "next": self.next,
             "neighbours": self.neighbours,
@@ -66,8 +76,14 @@ class Recommending:
             "popular": self.popular,
         }
 
-    def fit(self, histories: Histories, run: Run, described: Described | None = None) -> Recommenders:
-        """Weigh, examine, fit on everything. Raises DataError for a history that is too short, RequestError for no horizon."""
+    def fit(
+        self, histories: Histories, run: Run, described: Described | None = None, clicks: Histories | None = None
+    ) -> Recommenders:
+        """Weigh, examine, fit on everything. Raises DataError for a history that is too short, RequestError for no horizon.
+
+        Where there are `clicks`, what is looked at on one day is a part too, `viewed`, of what was clicked before each cut.
+        Later purchases weigh it and the network as any other part, down to nothing.
+        """
         if self.horizon_days < 1:
             raise RequestError(f"a horizon of {self.horizon_days} days", "give one day or more")
         end = int(histories.days.max(initial=0)) + 1
@@ -79,38 +95,50 @@ class Recommending:
                 "choose a smaller horizon, or ingest more order lines",
             )
         with span("recommend", total=3, unit="fits") as progress:
-            asked = self.taught(histories, until, run)
+            asked = self.taught(histories, until, run, clicks)
             progress.advance()
             exams = {}
             for name, repeats in EXAMS.items():
                 split = time_split(histories, until, self.horizon_days, repeats)
-                published = {PERSONAL: asked.rankers(repeats=repeats)[PERSONAL]}
-                exams[name] = assess(published, split, run, described=described, simple=asked.rules())
+                exams[name] = assess(asked.rivals(name), split, run, described=described, simple=asked.rules())
             progress.advance()
-            served = [name for name in self.parts if name not in _UNHEARD or any(each[name] for each in asked.weights.values())]
-            weights = {name: {part: each[part] for part in served} for name, each in asked.weights.items()}
-            found = Recommenders(self._fitted(histories, run, served), weights, _first_days(histories), exams, asked.rivalries)
+            heard = [part for part in asked.parts if part not in _UNHEARD or any(each[part] for each in asked.weights.values())]
+            weights = {name: {part: each[part] for part in heard} for name, each in asked.weights.items()}
+            fitted = self._fitted(histories, run, clicks, heard)
+            found = Recommenders(fitted, weights, _first_days(histories), exams, asked.rivalries)
             progress.advance()
         return found
 
-    def taught(self, histories: Histories, until: int, run: Run) -> Recommenders:
+    def taught(self, histories: Histories, until: int, run: Run, clicks: Histories | None = None) -> Recommenders:
         """What would be published on the day `until`: weighed on the horizon before it, fitted on all before it, not examined.
 
         Raises DataError where nothing was bought before that horizon, or nothing relevant within it.
         """
-        rivalries = {}
         cut = until - self.horizon_days
-        early = self._fitted(histories.where(histories.days < cut), run)
+        early = self._fitted(_before(histories, cut), run, _before(clicks, cut))
+        rivalries, without = {}, {}
         for name, repeats in EXAMS.items():
-            able = {part: early[part] for part in self.parts if part not in _SILENT[name]}
+            able = {part: early[part] for part in early if part not in _SILENT[name]}
             split = time_split(histories, cut, self.horizon_days, repeats)
             rivalries[name] = rivalry(able, split, run)
+            fewer = {part: {each: able[each] for each in able if each != part} for part in WITHOUT if part in able}
+            without[name] = {part: rivalry(rest, split, run) for part, rest in fewer.items()}
+            if 0 < rivalries[name].weights.get(NETWORK, 0.0) < LEAST:
+                rivalries[name] = without[name][NETWORK]
         weights = {name: dict.fromkeys(early, 0.0) | each.weights for name, each in rivalries.items()}
-        before = histories.where(histories.days < until)
-        return Recommenders(self._fitted(before, run), weights, _first_days(before), rivalries=rivalries)
+        plain = {
+            name: {part: dict.fromkeys(early, 0.0) | each.weights for part, each in some.items()}
+            for name, some in without.items()
+        }
+        parts = self._fitted(_before(histories, until), run, _before(clicks, until))
+        return Recommenders(parts, weights, _first_days(_before(histories, until)), rivalries=rivalries, without=plain)
 
-    def _fitted(self, histories: Histories, run: Run, names: Sequence[str] = ()) -> dict[str, Ranker]:
-        return {name: part.fit(histories, run) for name, part in self.parts.items() if name in (names or self.parts)}
+    def _fitted(self, histories: Histories, run: Run, clicks: Histories | None, names: Sequence[str] = ()) -> dict[str, Ranker]:
+        """The parts, or some of them; that of clicks where there are any."""
+        fitted = {name: part.fit(histories, run) for name, part in self.parts.items() if name in (names or self.parts)}
+        if clicks is not None and len(clicks.products) and (not names or VIEWED in names):
+            fitted[VIEWED] = self.viewed.fit(clicks, run)
+        return fitted
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +156,8 @@ class _Known:
 class Recommenders:
     """Fitted parts by name, their weights by exam and part, and how weights and exams came about (none when read back).
 
-    `first_days` int32 [n_products] is the day each product was first sold, since 1970-01-01; -1 for none.
+    `first_days` int32 [n_products] is the day each product was first sold, since 1970-01-01; -1 for none. `without`: by exam,
+    the weights without each part of `WITHOUT`.
     """
 
     parts: Mapping[str, Ranker]
@@ -136,6 +165,12 @@ class Recommenders:
     first_days: Int32s
     exams: Mapping[str, Assessment] = field(default_factory=dict)
     rivalries: Mapping[str, Rivalry] = field(default_factory=dict)
+    without: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+
+    def rivals(self, name: str) -> dict[str, Ranker]:
+        """Who takes an exam: what was chosen for it, and the same weighed without each part that not every shop has."""
+        weights = {PERSONAL: self.weights[name]} | {WITHOUT[part]: each for part, each in self.without[name].items()}
+        return {who: _blend(self.parts, each, repeats=EXAMS[name]) for who, each in weights.items()}
 
     def rankers(self, *, repeats: bool) -> dict[str, Ranker]:
         """The rankers of a scene; `personal` is what was chosen for what is new, or where `repeats` for all that is bought."""
@@ -179,8 +214,14 @@ def _first_days(histories: Histories) -> Int32s:
     return found
 
 
+def _before(histories: Histories | None, day: int) -> Histories | None:
+    return None if histories is None else histories.where(histories.days < day)
+
+
 def _blend(parts: Mapping[str, Ranker], weights: Mapping[str, float], *, repeats: bool) -> Blended:
-    return blended(tuple(parts.values()), tuple(weights[name] for name in parts), Voicing(repeats=repeats))
+    """Of the parts with a weight: what counts for nothing is not asked."""
+    some = [name for name in parts if weights[name] > 0]
+    return blended(tuple(parts[name] for name in some), tuple(weights[name] for name in some), Voicing(repeats=repeats))
 
 
 def _row(parts: Mapping[str, Ranker], weights: Mapping[str, float]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
