@@ -168,13 +168,13 @@ def shuffled(counts: np.ndarray) -> Popular:
     return Popular((counts + np.random.default_rng(0).uniform(0.01, 0.99, len(counts))).astype(np.float32))
 
 
-def rankers(texts: list[str], valid: Exam, exam: Exam, *, tried: bool) -> Iterator[tuple[str, Ranker]]:
-    """One after the other: what needs nothing, what reads texts (with all that was `tried`), what learned of the others."""
-    n, train = len(texts), exam.split.train
+def rankers(texts: list[str], valid: Exam, asked: Exam) -> Iterator[tuple[str, Ranker]]:
+    """One after the other: what needs nothing, what reads texts, what learned of the others; all that was tried if `valid`."""
+    n, train, tried = len(texts), asked.split.train, asked is valid
     sold = np.bincount(train.products, minlength=n).astype(np.float32)
     yield "random", shuffled(np.zeros(n, dtype=np.float32))
     yield "popularity, unsold at random", shuffled(sold)
-    yield "popularity, had it been known", shuffled(exam.known)
+    yield "popularity, had it been known", shuffled(asked.known)
     yield "TF-IDF of words, as meaning", words(texts)
     vectors, document = encoded("universal", texts)
     yield "nearest text to the last product", Meaning(Recency(window=1)).fit(vectors, document)
@@ -184,7 +184,7 @@ def rankers(texts: list[str], valid: Exam, exam: Exam, *, tried: bool) -> Iterat
     yield f"meaning (decay {meaning.recency.decay:g})", meaning
     if tried:
         yield "meaning, minilm", Meaning().fit(*encoded("minilm", texts))
-    if valid.split.train is not train:
+    if valid.split.train is not train:  # the validation is of another time: a network would be trained twice
         return
     features = np.where(document[:, None] >= 0, meaning.vectors[document], 0).astype(np.float32)
     learned = Neural(blocks=1, gated=True, dropout=0.3, plan=PLAN).fit(train, RUN, features=features)
@@ -220,9 +220,8 @@ def figure(each: Interval) -> str:
     return f"{each.value:.4f} [{each.low:.4f}, {each.high:.4f}]"
 
 
-def section(texts: list[str], valid: Exam, exam: Exam, *, validation: bool) -> str:
-    """The table of one shop."""
-    asked = valid if validation else exam
+def section(texts: list[str], valid: Exam, asked: Exam) -> str:
+    """The table of one shop: of its validation, if that is asked."""
     yard = asked.everybody.interval("recall@10")
     lines = [
         f"## {asked.title}",
@@ -234,7 +233,7 @@ def section(texts: list[str], valid: Exam, exam: Exam, *, validation: bool) -> s
         "|---|---|---:|---|---|---:|---|---:|",
     ]
     began = time.process_time()
-    for name, ranker in rankers(texts, valid, exam, tried=validation):
+    for name, ranker in rankers(texts, valid, asked):
         cells = []
         for allowed in (asked.shown, asked.unsold):
             found = measured(ranker, asked.split, Candidates(allowed), asked.cluster)
@@ -254,10 +253,10 @@ products a customer went on to buy that is among ten (over at most ten), N@10 it
 the unsold compete with every product that the customer had not bought. *Among unsold*: only they are ranked, as in a scene of
 new products. Popularity has nothing to say of them, so equals are drawn at random. *Had it been known*: they are ranked by the
 sales that were taken out, which nobody can know. Texts are read by the default encoder. *Meaning* is
-`recommendation.meaning.Meaning`, which needs no training; its decay was chosen on the validation, where all-MiniLM-L6-v2 did
-less well than the default encoder (`--validation`). *Neural* is `Neural` with texts as features, one gated block, not tuned;
-the blend's weights are learned on the validation's unsold products. CPU seconds are those of fitting and both rankings.
-`python benchmarks/quality/unsold_products.py` writes this page.
+`recommendation.meaning.Meaning`, which needs no training; its decay was chosen on the validation of the games (`--validation`
+prints it, with other decays and all-MiniLM-L6-v2). *Neural* is `Neural` with texts as features, one gated block, not tuned, of
+the games alone; the blend's weights are learned on the validation's unsold products. CPU seconds are those of fitting and both
+rankings. `python benchmarks/quality/unsold_products.py` writes this page.
 
 """
 
@@ -274,7 +273,7 @@ def main() -> None:
         if asked.shops and shop not in asked.shops:
             continue
         title, texts, valid, exam = read()
-        titles[title] = section(texts, valid, exam, validation=asked.validation)
+        titles[title] = section(texts, valid, valid if asked.validation else exam)
         print(titles[title], flush=True)
         if not asked.validation:
             known = PAGE.read_text(encoding="utf-8").split("\n## ")[1:] if PAGE.exists() else []
