@@ -874,6 +874,21 @@ def test_every_scene_answers_a_stranger_and_keeps_the_limits(trained):
     assert nobody["history"] == 0 and any("nothing is known" in note for note in nobody["notes"])
 
 
+def test_a_product_nobody_has_bought_is_shown_where_its_text_is_like_the_history(trained, tmp_path):
+    folder = copied(trained, tmp_path)
+    with (folder / "products.csv").open("a", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("milk3", "Fresh whole milk 2 l"), ("nails", "Wire nails, galvanised")])
+    asked("ingest", shop=folder)
+    asked("build", shop=folder)
+    asked("train", "--horizon-days", "21", shop=folder)
+    like = asked("recommend", "--scene", "similar", "--products", "milk1", "--k", "3", shop=folder)["recommendations"]
+    assert "milk3" in {row["product_id"] for row in like}
+    found = asked("recommend", "--scene", "new_products", "--products", "milk1", shop=folder)["recommendations"]
+    assert {row["product_id"] for row in found} == {"milk3", "nails"}  # all others are sold for longer than a month
+    first = found[0]
+    assert (first["product_id"], first["from"]) == ("milk3", "meaning") and "Fresh whole milk 1 l" in first["because"]
+
+
 def test_a_damaged_file_of_the_trained_release_leaves_the_one_before_whole(trained, tmp_path):
     *_, before, serving = Shop.open(trained).releases.published()
     assert {path.stat().st_nlink for path in (trained / "releases" / serving).iterdir()} == {1}  # shared with no other release

@@ -12,6 +12,7 @@ from basketry.core.errors import NotFound
 from basketry.recommendation.answers import Stage, stage_of
 from basketry.recommendation.edges import Edges
 from basketry.recommendation.facts import Facts
+from basketry.recommendation.meaning import Meaning
 from basketry.recommendation.policy import Policy
 from basketry.recommendation.policy_file import policy_of
 from basketry.recommendation.popularity import Popular
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from basketry.core.protocols import Ranker
 
 EPOCH: Final = dt.date(1970, 1, 1)
+MEANING: Final = "meaning"
 EDGES: Final = {
     "together": Edges(("bought_together",), measure="adjusted_low"),
     "complements": Edges(("bought_together",), without=("substitute",), measure="adjusted_low"),
@@ -92,11 +94,22 @@ class RecommendationReader:
         measured: Any = self.graph.release.manifest.facts.get(TRUST, {})
         return Trust.from_facts(measured[name]) if (name := exam_of(repeats=SCENES[scene].repeats)) in measured else None
 
+    @cached_property
+    def meaning(self) -> Ranker:
+        """What reads like a history, of all products with a text: one that was posted for this release and never sold too."""
+        import numpy as np
+
+        vectors = read_arrays(self.graph.release.path("vectors.safetensors"))["vectors"]
+        document = self.graph.products["document"].fill_null(-1).to_numpy()
+        return Meaning().fit(np.asarray(vectors, dtype=np.float32), document)
+
     def stage(self, scene: str, policy: Policy) -> Stage:
         """A scene by name under the shop's policy."""
         if scene not in SCENES:
             raise NotFound(f"there is no scene {scene!r}", f"choose one of {', '.join(SCENES)}")
         rankers = links_of(self.trained, self.edges, self.facts, repeats=SCENES[scene].repeats)
+        if MEANING in SCENES[scene].links:  # elsewhere the vectors are not read
+            rankers[MEANING] = self.meaning
         return stage_of(scene, rankers, self.pictured if policy.diversity else self.facts, policy)
 
 

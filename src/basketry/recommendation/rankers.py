@@ -31,6 +31,7 @@ def rankers() -> dict[str, type[Ranker]]:
     from basketry.recommendation.fusion import Fused
     from basketry.recommendation.item_graph import ItemGraph
     from basketry.recommendation.learned import Learned
+    from basketry.recommendation.meaning import MeaningRanker
     from basketry.recommendation.neural import NeuralRanker
     from basketry.recommendation.popularity import Popular
     from basketry.recommendation.popularity_in_groups import PopularInGroups
@@ -38,6 +39,7 @@ def rankers() -> dict[str, type[Ranker]]:
     return {
         "item graph": ItemGraph,
         "dense graph": DenseGraph,
+        "meaning": MeaningRanker,
         "neural": NeuralRanker,
         "popular": Popular,
         "popular in groups": PopularInGroups,
