@@ -880,6 +880,39 @@ def test_rankers_are_evaluated_beside_simple_rules(shop):
     assert "no ranker is called 'oracle'" in run("evaluate", "oracle", shop=shop, status=2)
 
 
+def test_a_network_is_chosen_evaluated_and_followed(shop, tmp_path):
+    pytest.importorskip("torch", reason="needs the extra train")
+    copy = copied(shop, tmp_path)
+    ask = ("evaluate", "neural-gru,neural-autoencoder", "--horizon-days", "21")
+    found = asked(*ask, "--network", "dim=32,epochs=1,batch_size=512", "--track", "tensorboard", shop=copy)
+    assert {"neural-gru", "neural-autoencoder"} <= {row["model"] for row in found["figures"]}
+    assert all(list((copy / "tracking" / f"evaluate-{name}").rglob("events*")) for name in ("gru", "autoencoder"))
+    assert not (copy / "cache" / "evaluate").exists()
+    assert "cannot read 'depth=3'" in run(*ask, "--network", "depth=3", shop=copy, status=2)
+    assert "no tracker is called 'paper'" in run(*ask, "--track", "paper", shop=copy, status=2)
+    assert "none is asked for" in run("evaluate", "blend", "--network", "dim=32", shop=copy, status=2)
+
+
+def test_a_network_is_trained_for_the_release_and_recommends(shop, tmp_path):
+    pytest.importorskip("torch", reason="needs the extra train")
+    copy = copied(shop, tmp_path)
+    assert "no network is called 'gnn'" in run("train", "--neural", "gnn", shop=copy, status=2)
+    assert "none is asked for" in run("train", "--track", "mlflow", shop=copy, status=2)
+    settings = ("--neural", "mlp", "--network", "dim=32,epochs=2,batch_size=512,checkpoint_steps=5")
+    told = asked("train", "--horizon-days", "21", *settings, shop=copy)
+    assert {"personal", "personal without network"} <= {row["model"] for row in told["exam"]}
+    notes = [note for note in told["notes"] if "the network" in note]
+    assert len(notes) == 2 and all("with it ndcg@10 changes by" in note for note in notes)
+    weighed = [row["network"] for row in told["weights"] if row.get("network")]
+    assert len(weighed) == sum("the network weighs" in note for note in notes)
+    manifest = json.loads((copy / "releases" / told["release"] / "manifest.json").read_text())
+    fitted = manifest["body"]["fitted"] if "body" in manifest else manifest["fitted"]
+    assert fitted["recommenders"]["network"]["dim"] == 32 and fitted["recommenders"]["network"]["plan"]["epochs"] == 2
+    assert not (copy / "cache" / "train").exists()
+    found = asked("recommend", "--customer", "c0", "--scene", "next_basket", "--k", "5", shop=copy)
+    assert len(found["recommendations"]) == 5
+
+
 def test_a_ranker_is_tuned_and_judged_on_a_window_the_search_never_saw(shop, tmp_path):
     pytest.importorskip("optuna", reason="needs the extra train")
     copy = copied(shop, tmp_path)

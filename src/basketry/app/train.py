@@ -8,6 +8,9 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from basketry.app.networks import NETWORK_HELP, NETWORKS, forget, kept_network
+from basketry.app.tracking import TRACK_HELP, TRACKERS
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -28,6 +31,12 @@ class TrainRequest:
     horizon_days: int = field(
         default=28, metadata={"help": "How far ahead weights and exam look, in days; three times as much history is needed."}
     )
+    neural: str = field(
+        default="",
+        metadata={"help": f"Train a network too, for the blend if it earns a weight there: {', '.join(NETWORKS)}."},
+    )
+    network: str = field(default="", metadata={"help": NETWORK_HELP})
+    track: str = field(default=TRACKERS[0], metadata={"help": TRACK_HELP})
     engine: str = field(default="", metadata={"help": "Where SQL runs: duckdb, or spark[:MASTER]; default: shop.toml's."})
     seed: int = field(default=0, metadata={"help": "Seed of every random draw: the same seed gives the same recommenders."})
 
@@ -58,7 +67,12 @@ def train(shop: Shop, request: TrainRequest) -> TrainResult:
         raise RequestError(
             f"horizon_days {request.horizon_days}, seed {request.seed}", "a horizon is 1 to 3650 days, a seed 0 to 4294967295"
         )
-    estimator = Recommending(horizon_days=request.horizon_days)
+    if not request.neural and (request.network or request.track != TRACKERS[0]):
+        raise RequestError("--network and --track are of networks, and none is asked for", "name one, as --neural gru")
+    kept = None
+    if request.neural:
+        kept = kept_network(shop, request.neural, request.network, request.track, "train")
+    estimator = Recommending(horizon_days=request.horizon_days, network=kept)
     release = shop.releases.current()
     with shop.releases.stage() as staging, shop.dataset(release.manifest.as_of, engine=request.engine) as dataset:
         if dataset.digest != release.manifest.data_digest:
@@ -71,7 +85,9 @@ def train(shop: Shop, request: TrainRequest) -> TrainResult:
         described = Described(category=facts.groups("category")[0])
         run = Run(seed=request.seed, threads=shop.settings.threads)
         found = estimator.fit(histories, run, described)
-        published = _publish(shop, release, staging, found, estimator, request)
+        asked = dataclasses.replace(estimator, network=kept.of if kept else None)
+        published = _publish(shop, release, staging, found, asked, request)
+        forget(shop, "train")
     exam = _exam(found)
     weights = pl.DataFrame([{"blend": name, **weights} for name, weights in found.weights.items()])
     return TrainResult(published, release.manifest.as_of, weights, exam, _notes(found))
@@ -137,15 +153,37 @@ def _exam(found: Recommenders) -> pl.DataFrame:
 
 def _notes(found: Recommenders) -> tuple[str, ...]:
     """Whether the blend earns its place, in words."""
-    from basketry.recommendation.published import PERSONAL
+    from basketry.recommendation.published import PERSONAL, PLAIN
 
     notes = []
     for name, exam in found.exams.items():
         metric = exam.compared_by
-        others = {each.second: each for each in exam.differences if each.first == PERSONAL}
+        own = PLAIN if _left_out(found, name) else PERSONAL
+        others = {each.second: each for each in exam.differences if each.first == own and each.second != PLAIN}
         best = max(others, key=lambda other: exam.figure(metric, other).value)
         gain = others[best].gain
         told = f"{metric} {gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
         verb = "beats" if gain.low > 0 else "is worse than" if gain.high < 0 else "is not shown to beat"
         notes.append(f"{name}: the blend {verb} the best simple rule, {best}: {told}")
+        notes += _network_notes(found, name)
     return (*notes, "recommend by it: basketry recommend --customer ID")
+
+
+def _left_out(found: Recommenders, name: str) -> bool:
+    """Whether a network was examined in this blend and is no part of it."""
+    from basketry.recommendation.published import NETWORK, PLAIN
+
+    asked = any(PLAIN in (each.first, each.second) for each in found.exams[name].differences)
+    return asked and not found.weights[name].get(NETWORK)
+
+
+def _network_notes(found: Recommenders, name: str) -> list[str]:
+    """What the network is to a blend, if one was asked for."""
+    from basketry.recommendation.published import NETWORK, PLAIN, network_gain
+
+    exam, weight = found.exams[name], found.weights[name].get(NETWORK, 0.0)
+    if not any(PLAIN in (each.first, each.second) for each in exam.differences):
+        return []
+    gain = network_gain(exam)
+    told = f"with it {exam.compared_by} changes by {gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
+    return [f"{name}: the network {f'weighs {weight:.2f}' if weight else 'is left out'}; {told}"]

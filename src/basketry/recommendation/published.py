@@ -32,27 +32,37 @@ from basketry.recommendation.weights import learn_weights
 if TYPE_CHECKING:
     from basketry.core.histories import Histories, Int32s
     from basketry.core.protocols import Arrays, Ranker, Run
+    from basketry.evaluation.bootstrap import Interval
     from basketry.recommendation.rankers import RankerEstimator
 
 PERSONAL: Final = "personal"
+PLAIN: Final = "personal without network"
+NETWORK: Final = "network"
+LEAST: Final = 0.01  # weight of a network that is worth its room and its milliseconds
 NEW, AGAIN = "new products", "next basket"  # the two exams: what the customer had not bought yet, and all that was bought
 
 
 @dataclass(frozen=True)
 class Recommending:
-    """The parts, and how far ahead weights and exam look. Histories must reach over at least three horizons."""
+    """The parts, and how far ahead weights and exam look. Histories must reach over at least three horizons.
+
+    A `network` is one more part where later purchases give it a weight of .01 and the exam does not show that the blend is
+    better without it: it is examined both ways.
+    """
 
     reorder: Reorder = field(default_factory=Reorder)
     next: Transitions = field(default_factory=lambda: Transitions(hop=0, neighbours=200, repeats=True))
     neighbours: ItemNeighbours = field(default_factory=lambda: ItemNeighbours(unit="visit"))
     recent: Popularity = field(default_factory=lambda: Popularity(window_days=7))
     popular: Popularity = field(default_factory=Popularity)
+    network: RankerEstimator | None = None
     horizon_days: int = 28
 
     @property
     def parts(self) -> dict[str, RankerEstimator]:
         """The estimators by the names that scenes have for them."""
-        return {
+        network = {} if self.network is None else {NETWORK: self.network}
+        return network | {
             "reorder": self.reorder,
             "next": self.next,
             "neighbours": self.neighbours,
@@ -79,15 +89,22 @@ class Recommending:
             }
             taught = self._fitted(splits[NEW][0].train, run)
             weights = {name: _weights(taught, split, run) for name, (split, _) in splits.items()}
+            plain = {name: _weights(taught, split, run, NETWORK) for name, (split, _) in splits.items() if self.network}
             progress.advance()
             asked = self._fitted(splits[NEW][1].train, run)
             exams = {}
             for name, (_, split) in splits.items():
                 rankers: dict[str, Ranker] = {PERSONAL: _blend(asked, weights[name], repeats=split.repeats)}
+                if plain:
+                    rankers[PLAIN] = _blend(asked, plain[name], repeats=split.repeats)
                 one_step = {"transitions": replace(self.next, repeats=split.repeats)}  # two take minutes on a large catalogue
                 exams[name] = assess(rankers, split, run, described=described, simple=one_step)
             progress.advance()
-            found = Recommenders(self._fitted(histories, run), weights, _first_days(histories), exams)
+            weights |= {name: each for name, each in plain.items() if not _earned(weights[name], exams[name])}
+            serving = replace(self, network=None) if plain and not any(each[NETWORK] for each in weights.values()) else self
+            parts = serving._fitted(histories, run)
+            weights = {name: {part: each[part] for part in parts} for name, each in weights.items()}
+            found = Recommenders(parts, weights, _first_days(histories), exams)
             progress.advance()
         return found
 
@@ -144,15 +161,28 @@ def _first_days(histories: Histories) -> Int32s:
     return found
 
 
-def _weights(parts: Mapping[str, Ranker], split: Split, run: Run) -> dict[str, float]:
-    """What later purchases make of the parts; reordering has nothing to say of what is new."""
-    able = {name: part for name, part in parts.items() if split.repeats or name != "reorder"}
+def _weights(parts: Mapping[str, Ranker], split: Split, run: Run, without: str = "") -> dict[str, float]:
+    """What later purchases make of the parts but one; reordering has nothing to say of what is new."""
+    barred = {without} if split.repeats else {without, "reorder"}
+    able = {name: part for name, part in parts.items() if name not in barred}
     found = learn_weights(list(able.values()), split, Voicing(repeats=split.repeats), seed=run.seed)
     return dict.fromkeys(parts, 0.0) | dict(zip(able, found.weights, strict=True))
 
 
+def _earned(weights: Mapping[str, float], exam: Assessment) -> bool:
+    """Whether the network stays in a blend."""
+    return weights[NETWORK] >= LEAST and network_gain(exam).high >= 0
+
+
+def network_gain(exam: Assessment) -> Interval:
+    """What the blend gained by its network in an exam that asked it both ways."""
+    return next(each.gain for each in exam.differences if (each.first, each.second) == (PERSONAL, PLAIN))
+
+
 def _blend(parts: Mapping[str, Ranker], weights: Mapping[str, float], *, repeats: bool) -> Blended:
-    return blended(tuple(parts.values()), tuple(weights[name] for name in parts), Voicing(repeats=repeats))
+    """Of the parts with a weight: what counts for nothing is not asked."""
+    some = [name for name in parts if weights[name] > 0]
+    return blended(tuple(parts[name] for name in some), tuple(weights[name] for name in some), Voicing(repeats=repeats))
 
 
 def _row(parts: Mapping[str, Ranker], weights: Mapping[str, float]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
