@@ -62,7 +62,7 @@ def estimators() -> dict[str, RankerEstimator]:
     return {
         "popularity": Popularity(),
         "transitions": Transitions(),
-        **{name: planned(name) for name in sorted(PLANS, key=lambda name: -PLANS[name][0])},
+        **{name: planned(name) for name in PLANS},
     }
 
 

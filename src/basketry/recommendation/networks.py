@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import Field, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from basketry.core.errors import RequestError
-from basketry.core.spelled import read_value
+from basketry.core.spelled import spelled
 from basketry.recommendation.neural import Neural, NeuralRanker
 from basketry.training.plan import TrainingPlan
 
@@ -45,17 +45,6 @@ def network(name: str, settings: str = "") -> Neural:
     plan = {key: value for key, value in values.items() if key in _PLAN}
     own = {key: value for key, value in values.items() if key in _OWN}
     return replace(NETWORKS[name], **own, plan=replace(NETWORKS[name].plan, **plan))
-
-
-def spelled(settings: str, known: dict[str, Field[Any]], whose: str) -> dict[str, Any]:
-    """`a=1,b=2` as the types of the fields. Raises RequestError for what is none of them, twice there, or of another type."""
-    values: dict[str, Any] = {}
-    for part in filter(None, map(str.strip, settings.split(","))):
-        key, _, value = (side.strip() for side in part.partition("="))
-        if key not in known or key in values:
-            raise RequestError(f"{whose} cannot read {part!r}", f"write name=value of {', '.join(known)}, each once")
-        values[key] = read_value(known[key], value, whose)
-    return values
 
 
 @dataclass(frozen=True)
