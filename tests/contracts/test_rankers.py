@@ -11,7 +11,6 @@ from basketry.core.histories import Candidates, Evidence, Histories, Queries, Ra
 from basketry.core.protocols import Run
 from basketry.recommendation.blending import Blend
 from basketry.recommendation.boosting import Boosting
-from basketry.recommendation.chain import Chain
 from basketry.recommendation.ease import Ease
 from basketry.recommendation.fusion import ReciprocalRanks
 from basketry.recommendation.item_graph import ItemGraph
@@ -39,8 +38,6 @@ ESTIMATORS = {
     "blend for reordering": Blend((Reorder(), Popularity()), (3, 1), Voicing(depth=2, repeats=True)),
     "blend that learns its weights": Blend((Transitions(), ItemNeighbours())),
     "fusion": ReciprocalRanks((Transitions(), Ease(reg=5.0), Popularity()), (2, 1, 1)),
-    "chain": Chain((Transitions(window=1, neighbours=1, hop=0), ItemNeighbours(neighbours=2), Popularity())),
-    "chain of a blend": Chain((Blend((Transitions(), ItemNeighbours()), (1, 1)), Popularity())),
 }
 
 

@@ -45,7 +45,7 @@ class Fused:
     """score(q, j) = sum over parts p of w_p / (constant + place of j in p's ranking), places from 1 to `depth`, else nothing.
 
     Places are counted in each part's ranking of everything, without what the history holds unless `repeats`: a filter changes
-    no score, and where it leaves nothing among the places there is no answer, for which a `Chain` goes on.
+    no score, and where it leaves nothing among the places there is no answer: the next link of a scene goes on.
     """
 
     parts: tuple[Ranker, ...]

@@ -27,7 +27,6 @@ class RankerEstimator(Protocol):
 def rankers() -> dict[str, type[Ranker]]:
     """Every kind of ranker there is. Imported here, as some of them are made of others."""
     from basketry.recommendation.blending import Blended
-    from basketry.recommendation.chain import Chained
     from basketry.recommendation.ease import DenseGraph
     from basketry.recommendation.fusion import Fused
     from basketry.recommendation.item_graph import ItemGraph
@@ -44,7 +43,6 @@ def rankers() -> dict[str, type[Ranker]]:
         "popular in groups": PopularInGroups,
         "blended": Blended,
         "fused": Fused,
-        "chained": Chained,
         "learned": Learned,
     }
 

@@ -1,4 +1,4 @@
-"""Blend, fusion and chain: golden numbers by hand, and what must hold of their reasons."""
+"""Blend, fusion and links: golden numbers by hand, and what must hold of their reasons."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from basketry.core.histories import Candidates, Histories, Queries, Rankings
 from basketry.core.protocols import Run
 from basketry.kernels.ranking import Rows
 from basketry.recommendation.blending import Blend, Blended, blended
-from basketry.recommendation.chain import Chain, Chained, links_of
 from basketry.recommendation.fusion import ReciprocalRanks
 from basketry.recommendation.item_graph import ItemGraph
 from basketry.recommendation.item_neighbours import ItemNeighbours
+from basketry.recommendation.links import linked
 from basketry.recommendation.pool import Pool
 from basketry.recommendation.popularity import Popular, Popularity
 from basketry.recommendation.protocols import leave_one_out
@@ -170,50 +170,32 @@ def test_reasons_of_a_fusion_add_up_and_claim_nothing():
             assert total == pytest.approx(ranked.scores[query, rank], rel=1e-5)
 
 
-def chain():
-    return Chained((RIGHT, LEFT, Popular(np.array([3, 0, 0, 1], dtype=np.float32))))
-
-
-def test_a_chain_goes_on_where_a_link_ends():
-    ranked = chain().rank(about([0], [3], [], n=4), 4, Candidates())
-    assert ranked.products.tolist() == [[2, 3, 1, -1], [1, 0, -1, -1], [0, 3, -1, -1]]
-    assert links_of(ranked).tolist() == [[0, 0, 1, -1], [1, 2, -1, -1], [2, 2, -1, -1]]
-    # .5 and .1 of RIGHT; 8 / 9 - 1 of LEFT; 3/4 - 2 and 1/2 - 2 of popularity
-    assert np.allclose(ranked.scores[0, :3], [0.5, 0.1, 8 / 9 - 1])
-    assert np.allclose(ranked.scores[2, :2], [0.75 - 2, 0.5 - 2])
-
-
-def test_a_chain_gives_its_links_reasons():
-    queries = about([0, 3], n=4)
-    model = chain()
-    ranked = model.rank(queries, 4, Candidates(repeats=True))
-    assert ranked.products.tolist() == [[2, 3, 1, 0]]
-    evidence = model.explain(queries, ranked)
-    assert np.allclose(evidence.of(0, 0, 2), [0.5, 0])
-    assert np.allclose(evidence.of(0, 2, 2), [0.8, 0.1])  # 8 + 1 of LEFT, each over 1 + 9
-    assert np.allclose(evidence.rest[0], [0, 0, -1, 0.75 - 2])
-    assert evidence.exact
+def test_links_fill_what_those_before_them_left():
+    links = {"right": RIGHT, "left": LEFT, "popular": Popular(np.array([3, 0, 0, 1], dtype=np.float32))}
+    found = linked(links, about([0], [3], [], n=4), 4, Candidates())
+    assert found.rankings.products.tolist() == [[2, 3, 1, -1], [1, 0, -1, -1], [0, 3, -1, -1]]
+    assert found.link.tolist() == [[0, 0, 1, -1], [1, 2, -1, -1], [2, 2, -1, -1]]
+    assert found.scores[0, :3] == pytest.approx([0.5, 0.1, 8])  # each in the unit of its own link
 
 
 @settings(max_examples=30)
 @given(st.integers(0, 200), st.integers(1, 12))
-def test_a_chain_with_popularity_is_never_short_while_a_sold_product_may_be_shown(seed, k):
+def test_links_with_popularity_are_never_short_while_a_sold_product_may_be_shown(seed, k):
     histories = shop(seed)
-    model = Chain((Transitions(window=1, hop=0, neighbours=1), Popularity())).fit(histories, Run())
+    links = {
+        "next": Transitions(window=1, hop=0, neighbours=1).fit(histories, Run()),
+        "popular": Popularity().fit(histories, Run()),
+    }
     queries = asked(histories)
     allowed = np.random.default_rng(seed).random(12) < 0.5
-    ranked = model.rank(queries, k, Candidates(allowed))
+    found = linked(links, queries, k, Candidates(allowed))
     sold = np.bincount(histories.products, minlength=12) > 0
     held = np.zeros((len(queries), 12), dtype=bool)
     held[histories.rows, histories.products] = True
     left = (allowed & sold & ~held).sum(axis=1)
-    assert ((ranked.products >= 0).sum(axis=1) == np.minimum(left, k)).all()
-    assert (np.diff(links_of(ranked), axis=1)[ranked.products[:, 1:] >= 0] >= 0).all()
-
-
-def test_a_chain_of_nothing_is_refused():
-    with pytest.raises(RequestError, match="no links"):
-        Chain(()).fit(shop(), Run())
+    products = found.rankings.products
+    assert ((products >= 0).sum(axis=1) == np.minimum(left, k)).all()
+    assert (np.diff(found.link, axis=1)[products[:, 1:] >= 0] >= 0).all()
 
 
 def planted(share, n=400, seed=0):
