@@ -68,6 +68,8 @@ bench: setup  ## measure against peers (PEERS: a python that has them) and write
 	$(BIN)/python benchmarks/quality/cold.py
 	$(BIN)/python benchmarks/quality/next_basket.py
 	$(BIN)/python benchmarks/quality/unsold_products.py
+	$(BIN)/python benchmarks/quality/bodies.py
+	$(BIN)/python benchmarks/quality/neural_rules.py
 
 docs: setup  ## write the reference pages that come from the code
 	$(BIN)/python docs/generate.py

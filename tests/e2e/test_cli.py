@@ -953,6 +953,62 @@ def test_rankers_are_evaluated_beside_simple_rules(shop):
     assert "no ranker is called 'oracle'" in run("evaluate", "oracle", shop=shop, status=2)
 
 
+def test_a_network_is_chosen_evaluated_and_followed(shop, tmp_path):
+    pytest.importorskip("torch", reason="needs the extra train")
+    copy = copied(shop, tmp_path)
+    ask = ("evaluate", "neural-gru,neural-autoencoder", "--horizon-days", "21")
+    found = asked(*ask, "--network", "dim=32,epochs=1,batch_size=512", "--track", "tensorboard", shop=copy)
+    assert {"neural-gru", "neural-autoencoder"} <= {row["model"] for row in found["figures"]}
+    assert all(list((copy / "tracking" / f"evaluate-{name}").rglob("events*")) for name in ("gru", "autoencoder"))
+    assert not (copy / "cache" / "evaluate").exists()
+    assert "cannot read 'depth=3'" in run(*ask, "--network", "depth=3", shop=copy, status=2)
+    assert "no tracker is called 'paper'" in run(*ask, "--track", "paper", shop=copy, status=2)
+    assert "none is asked for" in run("evaluate", "blend", "--network", "dim=32", shop=copy, status=2)
+
+
+def test_a_network_is_trained_for_the_release_and_recommends(shop, tmp_path):
+    pytest.importorskip("torch", reason="needs the extra train")
+    copy = copied(shop, tmp_path)
+    assert "no network is called 'gnn'" in run("train", "--neural", "gnn", shop=copy, status=2)
+    assert "none is asked for" in run("train", "--track", "mlflow", shop=copy, status=2)
+    settings = ("--neural", "mlp", "--network", "dim=32,epochs=2,batch_size=512,checkpoint_steps=5")
+    told = asked("train", "--horizon-days", "21", *settings, shop=copy)
+    assert {"personal", "personal without network"} <= {row["model"] for row in told["exam"]}
+    notes = [note for note in told["notes"] if "the network" in note]
+    assert len(notes) == 2 and all("with it ndcg@10 changes by" in note for note in notes)
+    weighed = [row["network"] for row in told["weights"] if row.get("network")]
+    assert len(weighed) == sum("the network weighs" in note for note in notes)
+    manifest = json.loads((copy / "releases" / told["release"] / "manifest.json").read_text())
+    fitted = manifest["body"]["fitted"] if "body" in manifest else manifest["fitted"]
+    assert fitted["recommenders"]["network"]["dim"] == 32 and fitted["recommenders"]["network"]["plan"]["epochs"] == 2
+    assert not (copy / "cache" / "train").exists()
+    found = asked("recommend", "--customer", "c0", "--scene", "next_basket", "--k", "5", shop=copy)
+    assert len(found["recommendations"]) == 5
+
+
+def test_a_network_tells_of_pairs_too_rare_to_count_and_is_judged_beside_counting(shop, tmp_path):
+    pytest.importorskip("torch", reason="needs the extra train")
+    copy = copied(shop, tmp_path)
+    ask = ("neural-rules", "--network", "dim=16,examples=3000,epochs=2,batch_size=512", "--min-count", "780")
+    found = asked(*ask, "--min-confidence", "0.05", "--track", "tensorboard", shop=copy)
+    assert found["earlier"] > found["later"] > 100 and 1 <= len(found["rules"]) <= 10
+    assert all(row["low"] < row["confidence"] < row["high"] and " + " in row["antecedent"] for row in found["rules"])
+    assert {row["better"] for row in found["exam"]} <= {"network", "counting", "not told apart"}
+    bands = [row["baskets_with_a"] for row in found["exam"]]
+    assert "1 to 779" in bands and all(row["asked"] >= 50 for row in found["exam"])
+    assert list((copy / "tracking" / "neural-rules").rglob("events*"))
+    kept = asked(*ask, "--products", "s1,s2", shop=copy)  # the network is kept: it is not trained again
+    assert kept["exam"] == found["exam"] and {row["antecedent"] for row in kept["rules"]} == {"s1 + s2"}
+    named = asked(*ask[:-1], "300", "--products", "bun", "--k", "3", shop=copy)
+    assert named["rules"][0]["antecedent"] == "bun" and named["rules"][0]["consequent"] == "patty"
+    assert any("can be counted" in note for note in named["notes"])
+    assert len(list((copy / "cache" / "neural-rules").iterdir())) == 1
+    assert "no product 'ghost'" in run(*ask, "--products", "ghost", shop=copy, status=5)
+    assert "3 products are named" in run(*ask, "--products", "bun,patty,wine", shop=copy, status=2)
+    assert "body 'gru' is not known" in run(*ask, "--body", "gru", shop=copy, status=2)
+    assert "later 1.0" in run(*ask, "--later", "1", shop=copy, status=2)
+
+
 def test_a_ranker_is_tuned_and_judged_on_a_window_the_search_never_saw(shop, tmp_path):
     pytest.importorskip("optuna", reason="needs the extra train")
     copy = copied(shop, tmp_path)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from basketry.app.adapt_pairs import SOURCES
+from basketry.app.tracking import TRACK_HELP
 
 if TYPE_CHECKING:
     import polars as pl
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from basketry.evaluation.bootstrap import Resampled
 
 METHODS: Final = ("contrastive", "behaviour", "linear", "masked", "head")
-TRACKERS: Final = ("none", "tensorboard", "mlflow")
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class AdaptRequest:
     peft: str = field(
         default="none", metadata={"help": "Train few weights: none, lora, adalora, or adapters (in a transformer)."}
     )
-    track: str = field(default="none", metadata={"help": "Write the training's curves: none, tensorboard or mlflow."})
+    track: str = field(default="none", metadata={"help": TRACK_HELP})
     keep: bool = field(default=False, metadata={"help": "Publish the model even if it does not beat its base."})
     engine: str = field(default="", metadata={"help": "Where SQL runs: duckdb, or spark[:MASTER]; default: shop.toml's."})
     seed: int = field(default=0, metadata={"help": "Seed of every random draw."})

@@ -24,6 +24,7 @@ from basketry.app.init import InitRequest, init
 from basketry.app.mine import MineRequest, mine
 from basketry.app.models import ModelsRequest, models
 from basketry.app.neighbours import NeighboursRequest, neighbours
+from basketry.app.neural_rules import NeuralRulesRequest, neural_rules
 from basketry.app.recommend import RecommendRequest, recommend
 from basketry.app.releases import ReleasesRequest, RollbackRequest, VerifyRequest, releases, rollback, verify
 from basketry.app.report import ReportRequest, report
@@ -64,6 +65,7 @@ OPERATIONS: Final = (
     Operation("clusters", ClustersRequest, clusters),
     Operation("mine", MineRequest, mine),
     Operation("rules", RulesRequest, rules),
+    Operation("neural-rules", NeuralRulesRequest, neural_rules),
     Operation("compare-rules", CompareRulesRequest, compare_rules),
     Operation("sequences", SequencesRequest, sequences),
     Operation("encode", EncodeRequest, encode),

@@ -8,6 +8,9 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from basketry.app.networks import NETWORK_HELP, NETWORKS, forget, kept_network
+from basketry.app.tracking import TRACK_HELP, TRACKERS
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -33,6 +36,12 @@ class TrainRequest:
     horizon_days: int = field(
         default=28, metadata={"help": "How far ahead weights and exam look, in days; three times as much history is needed."}
     )
+    neural: str = field(
+        default="",
+        metadata={"help": f"Train a network too, for the blend if it earns a weight there: {', '.join(NETWORKS)}."},
+    )
+    network: str = field(default="", metadata={"help": NETWORK_HELP})
+    track: str = field(default=TRACKERS[0], metadata={"help": TRACK_HELP})
     engine: str = field(default="", metadata={"help": "Where SQL runs: duckdb, or spark[:MASTER]; default: shop.toml's."})
     seed: int = field(default=0, metadata={"help": "Seed of every random draw: the same seed gives the same recommenders."})
 
@@ -64,7 +73,12 @@ def train(shop: Shop, request: TrainRequest) -> TrainResult:
         raise RequestError(
             f"horizon_days {request.horizon_days}, seed {request.seed}", "a horizon is 1 to 3650 days, a seed 0 to 4294967295"
         )
-    estimator = Recommending(horizon_days=request.horizon_days)
+    if not request.neural and (request.network or request.track != TRACKERS[0]):
+        raise RequestError("--network and --track are of networks, and none is asked for", "name one, as --neural gru")
+    kept = None
+    if request.neural:
+        kept = kept_network(shop, request.neural, request.network, request.track, "train")
+    estimator = Recommending(horizon_days=request.horizon_days, network=kept)
     release = shop.releases.current()
     with shop.releases.stage() as staging, shop.dataset(release.manifest.as_of, engine=request.engine) as dataset:
         if dataset.digest != release.manifest.data_digest:
@@ -77,8 +91,10 @@ def train(shop: Shop, request: TrainRequest) -> TrainResult:
         described = Described(category=facts.groups("category")[0])
         run = Run(seed=request.seed, threads=shop.settings.threads)
         found = estimator.fit(histories, run, described, read_clicks(dataset, len(facts)))
+        asked = dataclasses.replace(estimator, network=kept.of if kept else None)
         trust = _trust(release, found, facts, histories, run, request.horizon_days)
-        published = _publish(shop, release, staging, found, trust, estimator, request)
+        published = _publish(shop, release, staging, found, trust, asked, request)
+        forget(shop, "train")
     exam = _exam(found)
     weights = pl.DataFrame([{"blend": name, **weights} for name, weights in found.weights.items()])
     return TrainResult(published, release.manifest.as_of, weights, exam, _reasons(trust), _notes(found))
@@ -211,16 +227,17 @@ def _notes(found: Recommenders) -> tuple[str, ...]:
         verb = "beats" if gain.low > 0 else "is worse than" if gain.high < 0 else "is not shown to beat"
         what = "the blend" if chosen.is_blend else chosen.rule
         notes += [f"{name}: {chosen.reason}", f"{name}, exam: {what} {verb} the best of the simple rules, {best}: {told}"]
-        notes += [f"{name}, exam: {_worth(part, each, metric)}" for part, each in more.items()]
+        notes += [
+            f"{name}, exam: {_worth(part, found.weights[name].get(part, 0), each, metric)}" for part, each in more.items()
+        ]
     return (*notes, "recommend by it: basketry recommend --customer ID")
 
 
-def _worth(part: str, gain: Interval, metric: str) -> str:
+def _worth(part: str, weight: float, gain: Interval, metric: str) -> str:
     """What a part that not every shop has was to what was chosen."""
-    from basketry.recommendation.published import VIEWED
+    from basketry.recommendation.published import NETWORK
 
-    what = "clicks" if part == VIEWED else "the network"
-    many = part == VIEWED
-    verb = ("help" if many else "helps") if gain.low > 0 else ("harm" if many else "harms") if gain.high < 0 else ""
-    verb = verb or f"{'are' if many else 'is'} not shown to help"
-    return f"{what} {verb}: {metric} {gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
+    what = "a network" if part == NETWORK else "the part of clicks"
+    verb = "helps" if gain.low > 0 else "harms" if gain.high < 0 else "is not shown to help"
+    told = f"{what} of weight {weight:.2f} {verb}: {metric} {gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
+    return told if weight else f"{what} is left out"

@@ -41,17 +41,16 @@ WITHOUT: Final = {VIEWED: f"{PERSONAL} without clicks", NETWORK: f"{PERSONAL} wi
 LEAST: Final = 0.01  # weight of a network that is worth its room and its milliseconds
 NEW, AGAIN = "new products", "next basket"  # the two exams: what the customer had not bought yet, and all that was bought
 EXAMS: Final = {NEW: False, AGAIN: True}  # whether what the history holds may be an answer
-_UNHEARD: Final = (
-    "neighbours",
-    "buyers",
-    *WITHOUT,
-)  # parts that no scene asks by themselves: not served where no blend weighs them
+_UNHEARD: Final = ("neighbours", "buyers", *WITHOUT)  # no scene asks these themselves: not served where no blend weighs them
 _SILENT: Final = {NEW: ("reorder",), AGAIN: ("buyers",)}  # parts with nothing to say there, or nothing to add
 
 
 @dataclass(frozen=True)
 class Recommending:
-    """The parts, and how far ahead weights and exam look. Histories must reach over at least three horizons."""
+    """The parts, and how far ahead weights and exam look. Histories must reach over at least three horizons.
+
+    A `network` is one more part where later purchases give it a weight of .01 or more; it is examined both ways.
+    """
 
     reorder: Reorder = field(default_factory=Reorder)
     next: Transitions = field(default_factory=lambda: Transitions(hop=0, neighbours=200, repeats=True))
@@ -102,8 +101,8 @@ class Recommending:
                 split = time_split(histories, until, self.horizon_days, repeats)
                 exams[name] = assess(asked.rivals(name), split, run, described=described, simple=asked.rules())
             progress.advance()
-            heard = [part for part in asked.parts if part not in _UNHEARD or any(each[part] for each in asked.weights.values())]
-            weights = {name: {part: each[part] for part in heard} for name, each in asked.weights.items()}
+            heard = [part for part in asked.parts if part not in _UNHEARD or _weighs(part, asked.weights)]
+            weights = {name: {part: each.get(part, 0.0) for part in heard} for name, each in asked.weights.items()}
             fitted = self._fitted(histories, run, clicks, heard)
             found = Recommenders(fitted, weights, _first_days(histories), exams, asked.rivalries)
             progress.advance()
@@ -115,7 +114,7 @@ class Recommending:
         Raises DataError where nothing was bought before that horizon, or nothing relevant within it.
         """
         cut = until - self.horizon_days
-        early = self._fitted(_before(histories, cut), run, _before(clicks, cut))
+        early = self._fitted(histories.where(histories.days < cut), run, _before(clicks, cut))
         rivalries, without = {}, {}
         for name, repeats in EXAMS.items():
             able = {part: early[part] for part in early if part not in _SILENT[name]}
@@ -130,8 +129,9 @@ class Recommending:
             name: {part: dict.fromkeys(early, 0.0) | each.weights for part, each in some.items()}
             for name, some in without.items()
         }
-        parts = self._fitted(_before(histories, until), run, _before(clicks, until))
-        return Recommenders(parts, weights, _first_days(_before(histories, until)), rivalries=rivalries, without=plain)
+        before = histories.where(histories.days < until)
+        parts = self._fitted(before, run, _before(clicks, until))
+        return Recommenders(parts, weights, _first_days(before), rivalries=rivalries, without=plain)
 
     def _fitted(self, histories: Histories, run: Run, clicks: Histories | None, names: Sequence[str] = ()) -> dict[str, Ranker]:
         """The parts, or some of them; that of clicks where there are any."""
@@ -214,13 +214,17 @@ def _first_days(histories: Histories) -> Int32s:
     return found
 
 
+def _weighs(part: str, weights: Mapping[str, Mapping[str, float]]) -> bool:
+    return any(each.get(part, 0.0) > 0 for each in weights.values())
+
+
 def _before(histories: Histories | None, day: int) -> Histories | None:
     return None if histories is None else histories.where(histories.days < day)
 
 
 def _blend(parts: Mapping[str, Ranker], weights: Mapping[str, float], *, repeats: bool) -> Blended:
     """Of the parts with a weight: what counts for nothing is not asked."""
-    some = [name for name in parts if weights[name] > 0]
+    some = [name for name in parts if weights.get(name, 0.0) > 0]
     return blended(tuple(parts[name] for name in some), tuple(weights[name] for name in some), Voicing(repeats=repeats))
 
 
