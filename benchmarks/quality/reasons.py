@@ -197,6 +197,8 @@ def write(found: dict[str, dict[str, str]]) -> None:
             f"Customers of at most {MOST} events; of each three figures: attributed / random / similarity.\n",
         ]
         text += [COLUMNS, "|---" * len(COLUMNS.split(" | ")) + "|", *(rows[row.name] for row in ROWS if row.name in rows)]
+        missing = [row.name for row in ROWS if shop in row.shops and row.name not in rows]
+        text += [f"\nNot measured yet: {'; '.join(missing)}."] if missing else []
     PAGE.write_text("\n".join(text) + "\n", encoding="utf-8")
 
 
