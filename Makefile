@@ -62,6 +62,7 @@ bench: setup  ## measure against peers (PEERS: a python that has them) and write
 	$(BIN)/python benchmarks/quality/crosslingual.py
 	$(BIN)/python benchmarks/quality/holdout.py
 	$(BIN)/python benchmarks/quality/rules.py
+	$(BIN)/python benchmarks/quality/reasons.py
 	$(BIN)/python benchmarks/quality/images.py
 	$(BIN)/python benchmarks/quality/products.py
 	$(BIN)/python benchmarks/quality/pretraining.py

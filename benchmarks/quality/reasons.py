@@ -1,6 +1,6 @@
 """Whether the reasons of rankers are their reasons: fidelity on Amazon Beauty and UCI Online Retail.
 
-    python benchmarks/quality/reasons.py
+    python benchmarks/quality/reasons.py [SHOP ...] [MODEL ...]
 
 Explains the first product of 300 customers (100 where a question is dear) by each model's own reasons, and by asking it as a
 black box. Similarity is that of products by their buyers (64 directions of the matrix of customers and products) on Beauty, and
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,6 +35,11 @@ from basketry.recommendation.transitions import Transitions
 from basketry.training.plan import TrainingPlan
 
 ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "reference" / "quality-reasons.md"
+COLUMNS = (
+    "| reasons of | deletion | insertion | pos@5 | deletion better than random by | than similarity by "
+    "| counterfactuals valid | error | trusted |"
+)
 DATASETS = Path(os.environ.get("BASKETRY_DATASETS", ROOT.parent / "shared" / "datasets"))
 MOST = 60  # events of a history
 
@@ -170,29 +176,50 @@ def line(name: str, faithful: Faithful) -> str:
     return f"| {name} | {curves} | {gain('random')} | {gain('similarity')} | {valid} | {error} | {trusted} |"
 
 
-def main() -> None:
-    """Measure every model on both shops and write the page."""
+def kept() -> dict[str, dict[str, str]]:
+    """The rows that the page holds, by shop and name."""
+    found: dict[str, dict[str, str]] = {shop: {} for shop in SHOPS}
+    shop = ""
+    for each in PAGE.read_text(encoding="utf-8").splitlines() if PAGE.exists() else []:
+        shop = each.removeprefix("## ") if each.startswith("## ") else shop
+        cells = each.split(" | ")
+        if shop in found and len(cells) == len(COLUMNS.split(" | ")) and each != COLUMNS:
+            found[shop][cells[0].removeprefix("| ")] = each
+    return found
+
+
+def write(found: dict[str, dict[str, str]]) -> None:
+    """The page, rows in the order of ROWS."""
     text = [HEAD]
-    for shop, (histories, vectors) in (("Amazon Beauty", beauty()), ("UCI Online Retail", uci())):
+    for shop, rows in found.items():
         text += [
             f"\n## {shop}\n",
             f"Customers of at most {MOST} events; of each three figures: attributed / random / similarity.\n",
         ]
-        text.append(
-            "| reasons of | deletion | insertion | pos@5 | deletion better than random by | than similarity by "
-            "| counterfactuals valid | error | trusted |"
-        )
-        text.append("|---|---|---|---|---|---|---|---|---|")
+        text += [COLUMNS, "|---" * len(COLUMNS.split(" | ")) + "|", *(rows[row.name] for row in ROWS if row.name in rows)]
+        missing = [row.name for row in ROWS if shop in row.shops and row.name not in rows]
+        text += [f"\nNot measured yet: {'; '.join(missing)}."] if missing else []
+    PAGE.write_text("\n".join(text) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Measure every model on both shops, or the shops and models named, and put them into the page."""
+    shops = [shop for shop in SHOPS if shop in sys.argv[1:]] or list(SHOPS)
+    names = [row.name for row in ROWS if row.name in sys.argv[1:]] or [row.name for row in ROWS]
+    found = kept()
+    for shop in shops:
+        histories, vectors = SHOPS[shop]()
         fitted: dict[int, Ranker] = {}
         for row in ROWS:
-            if shop in row.shops:
+            if shop in row.shops and row.name in names:
                 ranker = fitted.get(id(row.estimator)) or row.estimator.fit(histories, Run())
                 fitted = {id(row.estimator): ranker}
-                text.append(line(row.name, measured(ranker, histories, vectors, row)))
-                print(text[-1], flush=True)
-    page = "\n".join(text) + "\n"
-    (ROOT / "docs/reference/quality-reasons.md").write_text(page, encoding="utf-8")
-    print(page)
+                found[shop][row.name] = line(row.name, measured(ranker, histories, vectors, row))
+                print(found[shop][row.name], flush=True)
+                write(found)
+
+
+SHOPS = {"Amazon Beauty": beauty, "UCI Online Retail": uci}
 
 
 if __name__ == "__main__":
