@@ -991,7 +991,7 @@ def test_a_network_is_trained_for_the_release_and_recommends(shop, tmp_path):
 def test_a_network_tells_of_pairs_too_rare_to_count_and_is_judged_beside_counting(shop, tmp_path):
     pytest.importorskip("torch", reason="needs the extra train")
     copy = copied(shop, tmp_path)
-    ask = ("neural-rules", "--network", "dim=16,examples=3000,epochs=2,batch_size=512", "--min-count", "780")
+    ask = ("neural-rules", "--network", "dim=16,examples=6000,epochs=4,batch_size=256,learning_rate=0.01", "--min-count", "780")
     found = asked(*ask, "--min-confidence", "0.05", "--track", "tensorboard", shop=copy)
     assert found["earlier"] > found["later"] > 100 and 1 <= len(found["rules"]) <= 10
     assert all(row["low"] < row["confidence"] < row["high"] and " + " in row["antecedent"] for row in found["rules"])
