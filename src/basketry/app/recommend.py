@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from basketry.core.figures import Language
     from basketry.core.histories import Queries
     from basketry.recommendation.answers import Answer, Stage
+    from basketry.recommendation.filters import Filter
+    from basketry.recommendation.reasons.telling import Telling
 
 MOST: Final = 200
 _EPOCH: Final = dt.date(1970, 1, 1)
@@ -55,29 +57,26 @@ class RecommendResult:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A request understood: the release that answers, the scene as it is set, one question, and what may be shown at all."""
+
+    reader: RecommendationReader
+    stage: Stage
+    queries: Queries
+    only: Filter
+
+
 def recommend(shop: Shop, request: RecommendRequest) -> RecommendResult:
     """List what to show a customer, or beside products: ranked, within every limit, each with the reason it stands there."""
     import polars as pl
 
     from basketry.app.associations import LANGUAGES, checked
-    from basketry.app.recommenders import RecommendationReader
-    from basketry.core.errors import NotFound, RequestError
-    from basketry.recommendation.filter_text import parsed
-    from basketry.recommendation.policy import Policy
 
     language = LANGUAGES[checked(request.language, tuple(LANGUAGES), "language")]
-    if not 1 <= request.k <= MOST:
-        raise RequestError(f"k is {request.k}", f"give a number from 1 to {MOST}")
-    only = parsed(request.filter)
-    hidden = tuple(each.strip() for each in request.hide.split(",") if each.strip())
-    policy = Policy(excluded=hidden, diversity=request.diversity)
-    reader = RecommendationReader(shop.graph())
-    unknown = [each for each in hidden if reader.facts.code(each) < 0]
-    if unknown:
-        raise NotFound(f"no product has the id {unknown[0]!r}, which is to be hidden", "give ids, apart by commas")
-    stage = reader.stage(request.scene, policy)
-    queries = _queries(shop, reader, request)
-    answer = stage.answer(queries, request.k, only)
+    asked = understood(shop, request)
+    reader, stage, queries = asked.reader, asked.stage, asked.queries
+    answer = stage.answer(queries, request.k, asked.only)
     products = answer.rankings.products[0]
     there = products[products >= 0]
     reasons = _reasons(reader, stage, queries, answer, language)[: len(there)]
@@ -90,8 +89,27 @@ def recommend(shop: Shop, request: RecommendRequest) -> RecommendResult:
         .select("rank", "product_id", "title", "category", pl.col("score").round_sig_figs(4), "from", "because")
     )
     return RecommendResult(
-        request.scene, reader.graph.release.id, len(queries.histories.products), shown, _notes(reader.graph, stage, queries)
+        request.scene, reader.graph.release.id, len(queries.histories.products), shown, notes_on(reader.graph, stage, queries)
     )
+
+
+def understood(shop: Shop, request: RecommendRequest) -> Asked:
+    """What a request asks. Raises RequestError and NotFound for one that cannot be answered."""
+    from basketry.app.recommenders import RecommendationReader
+    from basketry.core.errors import NotFound, RequestError
+    from basketry.recommendation.filter_text import parsed
+    from basketry.recommendation.policy import Policy
+
+    if not 1 <= request.k <= MOST:
+        raise RequestError(f"k is {request.k}", f"give a number from 1 to {MOST}")
+    only = parsed(request.filter)
+    hidden = tuple(each.strip() for each in request.hide.split(",") if each.strip())
+    policy = Policy(excluded=hidden, diversity=request.diversity)
+    reader = RecommendationReader(shop.graph())
+    unknown = [each for each in hidden if reader.facts.code(each) < 0]
+    if unknown:
+        raise NotFound(f"no product has the id {unknown[0]!r}, which is to be hidden", "give ids, apart by commas")
+    return Asked(reader, reader.stage(request.scene, policy), _queries(shop, reader, request), only)
 
 
 def _queries(shop: Shop, reader: RecommendationReader, request: RecommendRequest) -> Queries:
@@ -141,16 +159,23 @@ def _reasons(
 ) -> list[str | None]:
     """A sentence for each product of which the history tells something; none where everybody's purchases decided."""
     from basketry.recommendation.reasons.telling import Answer as Told
-    from basketry.recommendation.reasons.telling import Telling
     from basketry.recommendation.wording import say
 
     told = Told(stage.asked(queries), answer.rankings, stage.explain(queries, answer), reader.graph.products["title"].to_list())
-    telling = Telling(verb="bought" if stage.scene.about == "customer" else "viewed", dated=stage.scene.about == "customer")
+    telling = telling_of(stage)
     statements = [telling.because(told, 0, rank) for rank in range(answer.rankings.products.shape[1])]
     return [None if statement is None else say(statement, language) for statement in statements]
 
 
-def _notes(graph: GraphReader, stage: Stage, queries: Queries) -> tuple[str, ...]:
+def telling_of(stage: Stage) -> Telling:
+    """How reasons are told in a scene: only what a customer bought has a day."""
+    from basketry.recommendation.reasons.telling import Telling
+
+    own = stage.scene.about == "customer"
+    return Telling(verb="bought" if own else "viewed", dated=own)
+
+
+def notes_on(graph: GraphReader, stage: Stage, queries: Queries) -> tuple[str, ...]:
     """What a person should know of this answer."""
     notes = (
         [f"release {graph.release.fell_back_from} is damaged: an earlier one answers"] if graph.release.fell_back_from else []

@@ -110,6 +110,16 @@ class Blended:
             exact &= found.exact
         return Evidence(laid.start, events, rest, exact)
 
+    def said(self, queries: Queries, rankings: Rankings) -> Floats:
+        """float64 [n, k, parts]: w_p x_p of each ranked product; they add up to its score."""
+        voices = [self.voicing.voice(part, queries) for part in self.parts]
+        share = shares(self.weights, voices)
+        said = [
+            share[:, [number]] * voice.of(own_scores(part, queries, rankings).astype(np.float32))
+            for number, (part, voice) in enumerate(zip(self.parts, voices, strict=True))
+        ]
+        return np.stack(said, axis=2)
+
     def _some(self, queries: Queries) -> Singles:
         voices = [self.voicing.voice(part, queries) for part in self.parts]
         share = shares(self.weights, voices).astype(np.float32)
