@@ -11,8 +11,8 @@ serve:    parts fitted on everything, under the same weights
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, Self
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import numpy as np
 
@@ -30,12 +30,16 @@ from basketry.recommendation.voices import Voicing
 from basketry.recommendation.weights import learn_weights
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
     from basketry.core.histories import Histories, Int32s
     from basketry.core.protocols import Arrays, Ranker, Run
     from basketry.recommendation.rankers import RankerEstimator
 
+T = TypeVar("T", bound="DataclassInstance")
 PERSONAL: Final = "personal"
 NEW, AGAIN = "new products", "next basket"  # the two exams: what the customer had not bought yet, and all that was bought
+EXAMS: Final = {NEW: False, AGAIN: True}  # and whether what was bought before counts
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ class Recommending:
         with span("recommend", total=3, unit="fits") as progress:
             splits = {
                 name: [time_split(histories, cut, self.horizon_days, repeats) for cut in cuts]
-                for name, repeats in ((NEW, False), (AGAIN, True))
+                for name, repeats in EXAMS.items()
             }
             taught = self._fitted(splits[NEW][0].train, run)
             weights = {name: _weights(taught, split, run) for name, (split, _) in splits.items()}
@@ -90,6 +94,18 @@ class Recommending:
             found = Recommenders(self._fitted(histories, run), weights, _first_days(histories), exams)
             progress.advance()
         return found
+
+    def examined(
+        self, histories: Histories, weights: Mapping[str, Mapping[str, float]], run: Run
+    ) -> dict[str, tuple[Split, Blended]]:
+        """The last exams once more, each with the blend that took it: parts that know nothing later, under given weights.
+
+        With the histories, seed and weights of a release these are the split and the ranker of its published figures.
+        """
+        cut = int(histories.days.max(initial=0)) + 1 - self.horizon_days
+        splits = {name: time_split(histories, cut, self.horizon_days, repeats) for name, repeats in EXAMS.items()}
+        parts = self._fitted(splits[NEW].train, run)
+        return {name: (split, _blend(parts, weights[name], repeats=split.repeats)) for name, split in splits.items()}
 
     def _fitted(self, histories: Histories, run: Run) -> dict[str, Ranker]:
         return {name: part.fit(histories, run) for name, part in self.parts.items()}
@@ -135,6 +151,21 @@ class Recommenders:
             for name in (NEW, AGAIN)
         }
         return cls(parts, weights, np.asarray(state["first_days"], dtype=np.int32))
+
+
+def restored(like: T, plain: Mapping[str, Any]) -> T:
+    """An estimator such as `like` with the fields that a manifest holds of it, where what is infinite is null.
+
+    Raises DataError for fields that this version has not.
+    """
+    unknown = sorted(set(plain) ^ {each.name for each in fields(like)})
+    if unknown:
+        raise DataError(f"recommenders were trained by another version: {unknown[0]}", "train again: basketry train")
+    values = {}
+    for name, value in plain.items():
+        inner: Any = getattr(like, name)
+        values[name] = restored(inner, value) if is_dataclass(inner) else np.inf if value is None else value
+    return replace(like, **values)
 
 
 def _first_days(histories: Histories) -> Int32s:

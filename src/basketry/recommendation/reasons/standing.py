@@ -191,7 +191,7 @@ def _ranked(ranker: Ranker, asked: Queries, product: int, open_to: Candidates) -
 
 
 def statements(found: Standing, asked: Queries, titles: Sequence[str], telling: Telling | None = None) -> tuple[Statement, ...]:
-    """The standing in statements: the place or the rank, what bars or moves it, what speaks for it, what must be gone.
+    """The standing in statements: the place or the rank, what bars or moves it; and if shown, what speaks for it.
 
     `asked` is the question as `Stage.asked` gives it.
     """
@@ -206,11 +206,11 @@ def statements(found: Standing, asked: Queries, titles: Sequence[str], telling: 
         told = [Statement("unlisted", title, (), {"first": found.k, "rank": found.rank, "ranked": found.ranked})]
     told += [Statement(_BARS[name], title) for name in (*found.bars, *found.rules) if name in _BARS]
     because = (telling or Telling()).because(answer, 0, 0)
-    if because is not None:
-        told.append(because)
-    elif found.link == CATALOGUE:
+    if found.link == CATALOGUE:
         told.append(Statement("unfounded", title))
-    elif found.evidence.rest[0, 0] > 0:
+    elif found.place is not None and because is not None:
+        told.append(because)
+    elif found.place is not None and found.evidence.rest[0, 0] > 0:
         told.append(Statement("popular", title))
     if found.gone is not None:
         products = np.unique(asked.histories.products).astype(np.int64)[found.gone.gone]
