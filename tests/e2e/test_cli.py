@@ -1021,3 +1021,81 @@ def test_a_ranker_is_tuned_and_judged_on_a_window_the_search_never_saw(shop, tmp
     assert any("default is kept" in note or "tuned values are used" in note for note in found["notes"])
     resumed = asked(*ask, shop=copy)
     assert resumed["trials"] == found["trials"]
+
+
+def test_explain_says_why_a_product_is_on_a_list_to_the_last_digit(trained):
+    ask = ("--customer", "c0", "--scene", "next_basket", "--k", "3")
+    rows = asked("recommend", *ask, shop=trained)["recommendations"]
+    for row in rows:
+        told = asked("explain", row["product_id"], *ask, shop=trained)
+        assert (told["place"], told["part"]) == (row["rank"], row["from"]) and told["scene"] == "next_basket"
+        assert told["score"] == pytest.approx(row["score"], rel=1e-3)
+        assert sum(each["added"] for each in told["evidence"]) == pytest.approx(told["score"], rel=1e-5)
+        assert sum(each["adds"] or 0 for each in told["voices"]) == pytest.approx(told["score"], rel=1e-5)
+        assert f"at place {row['rank']} of your first 3" in told["notes"][0] and row["because"] in told["notes"]
+        assert row["product_id"] in {each["product_id"] for each in told["around"]}
+    chinese = asked("explain", rows[0]["product_id"], *ask, "--language", "zh", shop=trained)
+    assert "排在前3名中的第1位" in chinese["notes"][0]
+
+
+def test_explain_says_why_a_product_is_not_on_a_list(trained):
+    first = asked("recommend", "--customer", "c0", "--scene", "next_basket", "--k", "1", shop=trained)["recommendations"][0]
+    barred = ("explain", first["product_id"], "--customer", "c0", "--scene", "next_basket", "--hide", first["product_id"])
+    told = asked(*barred, shop=trained)
+    assert "place" not in told and told["rank"] == 1
+    assert any("was to be left out" in note for note in told["notes"])
+    assert not any("is here because" in note for note in told["notes"])
+    home = asked("explain", "milk1", "--customer", "c0", shop=trained)  # c0 has bought both milks
+    assert any("is in your history" in note for note in home["notes"])
+    beside = asked("explain", "patty", "--products", "bun", "--scene", "bought_together", shop=trained)
+    assert (beside["place"], beside["part"]) == (1, "together")
+    assert any("Without “Hamburger buns”" in note for note in beside["notes"])
+    for wrong in (("explain", "bun"), ("explain", "bun", "patty", "--customer", "c0")):
+        assert "name the other product" in run(*wrong, shop=trained, status=2)
+
+
+def test_profile_tells_a_customer_by_their_own_orders(trained):
+    found = asked("profile", "c0", shop=trained)
+    assert found["orders"] == 13 and found["purchases"] > 13 and found["first"] < found["last"] < found["next_visit"]
+    assert 10 <= found["days_between_visits"] <= 18  # comes every other week
+    assert {row["product"] for row in found["needs"]} <= set(TITLES.values()) and found["needs"]
+    assert any("Comes about every" in note for note in found["notes"])
+    assert any("来一次" in note for note in asked("profile", "c0", "--language", "zh", shop=trained)["notes"])
+    until = asked("profile", "c0", "--as-of", "2024-02-01T00:00:00Z", shop=trained)
+    assert until["orders"] < 4 and until["last"] < "2024-02-01"
+    assert "no order of this customer" in run("profile", "nobody", shop=trained, status=5)
+
+
+def test_compare_sets_two_releases_side_by_side(trained, tmp_path):
+    copy = copied(trained, tmp_path)
+    before = Shop.open(copy).releases.published()[-1]
+    again = asked("train", "--horizon-days", "21", "--seed", "1", shop=copy)["release"]
+    found = asked("compare", "--customers", "30", "--k", "5", shop=copy)
+    assert (found["before"], found["after"]) == (before, again)
+    ndcg = [row for row in found["exams"] if row["metric"] == "ndcg@10"]
+    assert {row["exam"] for row in ndcg} == {"new products", "next basket"} and all(row["same_exam"] for row in ndcg)
+    assert all(row["low"] <= row["change"] <= row["high"] for row in ndcg)
+    shown = {row["metric"]: row for row in found["exams"] if row["exam"] == "next basket"}
+    published = asked("evaluate", "baskets", "--horizon-days", "21", shop=copy)["exams"]
+    assert shown["ndcg@10 over simple"]["before"] and published
+    assert {row["of"]: row["value"] for row in found["lists"]}["overlap@5"] > 0.9  # the same orders, another seed
+    assert {row["list"] for row in found["examples"]} == {1, 2} and not any("c0" in str(row) for row in found["examples"])
+    assert all(row["appeared"] == row["vanished"] == row["judged_anew"] == 0 for row in found["edges"])
+    other = asked("train", "--horizon-days", "14", shop=copy)["release"]
+    apart = asked("compare", "--releases", f"{again},{other}", "--customers", "5", shop=copy)
+    assert not any(row["same_exam"] for row in apart["exams"]) and all(row["change"] is None for row in apart["exams"])
+    assert any("a change is not told" in note for note in apart["notes"])
+    assert "name two" in run("compare", "--releases", other, shop=copy, status=2)
+    assert "about a product" in run("compare", "--scene", "similar", shop=copy, status=2)
+
+
+def test_audit_shows_who_is_shown_and_what_a_bound_costs(trained):
+    found = asked("audit", "price_band,activity", "--bound-gap", "0.05", shop=trained)
+    assert found["exam"] == "next basket" and found["questions"] > 800
+    shares = [row["exposure share"] for row in found["exposure"]]
+    assert sum(shares) == pytest.approx(1) and all(row["low"] <= row["gap"] <= row["high"] for row in found["exposure"])
+    assert {row["slice"].split("=")[0] for row in found["quality"]} == {"price_band", "activity"}
+    assert all(abs(row["bounded gap"]) <= 0.05 + 1e-3 for row in found["bounds"])
+    everybody = asked("audit", "price_band", "--min-customers", "100000", shop=trained)
+    assert [row["slice"] for row in everybody["exposure"]] == ["price_band=others"] and not everybody["quality"]
+    assert "no column 'colour'" in run("audit", "colour", shop=trained, status=2)

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 from basketry.app.adapt import adapt
 from basketry.app.adapt_request import AdaptRequest
 from basketry.app.associations import AssociationsRequest, associations
+from basketry.app.audit import AuditRequest, audit
 from basketry.app.build import BuildRequest, build
 from basketry.app.clusters import ClustersRequest, clusters
+from basketry.app.compare import CompareRequest, compare
 from basketry.app.compare_rules import CompareRulesRequest, compare_rules
 from basketry.app.compress import CompressRequest, compress
 from basketry.app.demo import DemoRequest, demo
@@ -25,6 +27,7 @@ from basketry.app.mine import MineRequest, mine
 from basketry.app.models import ModelsRequest, models
 from basketry.app.neighbours import NeighboursRequest, neighbours
 from basketry.app.neural_rules import NeuralRulesRequest, neural_rules
+from basketry.app.profile import ProfileRequest, profile
 from basketry.app.recommend import RecommendRequest, recommend
 from basketry.app.releases import ReleasesRequest, RollbackRequest, VerifyRequest, releases, rollback, verify
 from basketry.app.report import ReportRequest, report
@@ -74,6 +77,9 @@ OPERATIONS: Final = (
     Operation("compress", CompressRequest, compress),
     Operation("train", TrainRequest, train),
     Operation("recommend", RecommendRequest, recommend),
+    Operation("profile", ProfileRequest, profile),
+    Operation("compare", CompareRequest, compare),
+    Operation("audit", AuditRequest, audit),
     Operation("evaluate", EvaluateRequest, evaluate),
     Operation("tune", TuneRequest, tune),
     Operation("experiment", ExperimentRequest, experiment),

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from basketry.core.figures import Language
     from basketry.core.histories import Bools, Histories, Queries
     from basketry.recommendation.answers import Answer, Stage
+    from basketry.recommendation.filters import Filter
+    from basketry.recommendation.policy import Policy
+    from basketry.recommendation.reasons.telling import Telling
 
 MOST: Final = 200
 _EPOCH: Final = dt.date(1970, 1, 1)
@@ -61,29 +64,32 @@ class RecommendResult:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A request understood: the release that answers, the scene as it is set, one question, and what may be shown at all.
+
+    `resting`, bool [1, n_products]: what the customer waved away a short while ago. `policy` is that of shop.toml.
+    """
+
+    reader: RecommendationReader
+    stage: Stage
+    queries: Queries
+    only: Filter
+    resting: Bools | None
+    policy: Policy
+
+
 def recommend(shop: Shop, request: RecommendRequest) -> RecommendResult:
     """List what to show a customer, or beside products: ranked, within every limit, each with the reason it stands there."""
     import polars as pl
 
     from basketry.app.associations import LANGUAGES, checked
-    from basketry.app.recommenders import RecommendationReader, gone, shop_policy
-    from basketry.core.errors import NotFound, RequestError
-    from basketry.recommendation.filter_text import parsed
+    from basketry.app.recommenders import gone
 
     language = LANGUAGES[checked(request.language, tuple(LANGUAGES), "language")]
-    if not 1 <= request.k <= MOST:
-        raise RequestError(f"k is {request.k}", f"give a number from 1 to {MOST}")
-    only = parsed(request.filter)
-    hidden = tuple(each.strip() for each in request.hide.split(",") if each.strip())
-    wanted = shop_policy(shop)
-    policy = replace(wanted, excluded=wanted.excluded + hidden, diversity=request.diversity or wanted.diversity)
-    reader = RecommendationReader(shop.graph())
-    unknown = [each for each in hidden if reader.facts.code(each) < 0]
-    if unknown:
-        raise NotFound(f"no product has the id {unknown[0]!r}, which is to be hidden", "give ids, apart by commas")
-    stage = reader.stage(request.scene, policy)
-    queries, barred = _asked(shop, reader, request, policy.dismissed_days)
-    answer = stage.answer(queries, request.k, only, barred=barred)
+    asked = understood(shop, request)
+    reader, stage, queries = asked.reader, asked.stage, asked.queries
+    answer = stage.answer(queries, request.k, asked.only, barred=asked.resting)
     products = answer.rankings.products[0]
     there = products[products >= 0]
     reasons, withheld = _reasons(reader, request.scene, stage, queries, answer, language)
@@ -96,8 +102,29 @@ def recommend(shop: Shop, request: RecommendRequest) -> RecommendResult:
         .with_row_index("rank", offset=1)
         .select("rank", "product_id", "title", "category", pl.col("score").round_sig_figs(4), "from", "because", "propensity")
     )
-    notes = (*_notes(reader.graph, stage, queries), *withheld, *filter(None, [gone(reader.facts, wanted)]))
+    notes = (*notes_on(reader.graph, stage, queries), *withheld, *filter(None, [gone(reader.facts, asked.policy)]))
     return RecommendResult(request.scene, reader.graph.release.id, len(queries.histories.products), shown, notes)
+
+
+def understood(shop: Shop, request: RecommendRequest) -> Asked:
+    """What a request asks. Raises RequestError and NotFound for one that cannot be answered."""
+    from basketry.app.recommenders import RecommendationReader, shop_policy
+    from basketry.core.errors import NotFound, RequestError
+    from basketry.recommendation.filter_text import parsed
+
+    if not 1 <= request.k <= MOST:
+        raise RequestError(f"k is {request.k}", f"give a number from 1 to {MOST}")
+    only = parsed(request.filter)
+    hidden = tuple(each.strip() for each in request.hide.split(",") if each.strip())
+    wanted = shop_policy(shop)
+    policy = replace(wanted, excluded=wanted.excluded + hidden, diversity=request.diversity or wanted.diversity)
+    reader = RecommendationReader(shop.graph())
+    unknown = [each for each in hidden if reader.facts.code(each) < 0]
+    if unknown:
+        raise NotFound(f"no product has the id {unknown[0]!r}, which is to be hidden", "give ids, apart by commas")
+    stage = reader.stage(request.scene, policy)
+    queries, resting = _asked(shop, reader, request, policy.dismissed_days)
+    return Asked(reader, stage, queries, only, resting, wanted)
 
 
 def _asked(shop: Shop, reader: RecommendationReader, request: RecommendRequest, rest: int) -> tuple[Queries, Bools | None]:
@@ -163,11 +190,10 @@ def _reasons(
     Nor where the ranker that gave the product has not earned trust: the notes name those whose reasons were withheld.
     """
     from basketry.recommendation.reasons.telling import Answer as Told
-    from basketry.recommendation.reasons.telling import Telling
     from basketry.recommendation.wording import say
 
     told = Told(stage.asked(queries), answer.rankings, stage.explain(queries, answer), reader.graph.products["title"].to_list())
-    telling = Telling(verb="bought" if stage.scene.about == "customer" else "viewed", dated=stage.scene.about == "customer")
+    telling = telling_of(stage)
     trust, withheld = reader.trust(scene), {}
     sentences: list[str | None] = []
     for rank, link in enumerate(answer.link[0].tolist()):
@@ -181,7 +207,15 @@ def _reasons(
     return sentences, [f"reasons of {name} are not shown, they did not pass: {why}" for name, why in withheld.items()]
 
 
-def _notes(graph: GraphReader, stage: Stage, queries: Queries) -> tuple[str, ...]:
+def telling_of(stage: Stage) -> Telling:
+    """How reasons are told in a scene: only what a customer bought has a day."""
+    from basketry.recommendation.reasons.telling import Telling
+
+    own = stage.scene.about == "customer"
+    return Telling(verb="bought" if own else "viewed", dated=own)
+
+
+def notes_on(graph: GraphReader, stage: Stage, queries: Queries) -> tuple[str, ...]:
     """What a person should know of this answer."""
     notes = (
         [f"release {graph.release.fell_back_from} is damaged: an earlier one answers"] if graph.release.fell_back_from else []

@@ -90,8 +90,10 @@ class Stage:
 
         Raises RequestError and NotFound for a filter that does not fit the products.
         """
-        candidates = self._candidates(queries, only, barred)
-        queries = self.asked(queries)
+        return self.within(self.asked(queries), k, self.candidates(queries, only, barred), keys)
+
+    def within(self, queries: Queries, k: int, candidates: Candidates, keys: Sequence[str] = ()) -> Answer:
+        """The same for the questions of `asked`, among candidates that are known."""
         depth = min(self.shelf.policy.depth(k), len(self.shelf.facts))
         answer, full = self._at(depth, queries, k, candidates, keys)
         rows = np.arange(len(queries))
@@ -153,23 +155,37 @@ class Stage:
             some = None if barred is None else barred[rows]
             yield self.answer(queries.select(rows), k, only, keys[first : first + size], some)
 
-    def _candidates(self, queries: Queries, only: Filter, barred: Bools | None) -> Candidates:
+    def candidates(self, queries: Queries, only: Filter = EVERYTHING, barred: Bools | None = None) -> Candidates:
+        """What may be ranked for each query: everything that nothing bars."""
         candidates = self.shelf.candidates(only, repeats=self.scene.repeats)
         allowed = self.where if candidates.allowed is None else self.where & candidates.allowed
-        unseen = self.scene.last and not self.scene.repeats
-        if not (self.scene.apart or self.unlike or unseen or barred is not None):
-            return replace(candidates, allowed=allowed)
-        allowed = np.repeat(allowed[None], len(queries), axis=0)
+        for limit in self._limits(queries, bought=bool(self.scene.last)).values():  # elsewhere it asks with all of the history
+            allowed = allowed & ~limit
         if barred is not None:
-            allowed &= ~barred
-        if unseen:  # nor what the scene does not look at may be shown again
-            allowed[queries.histories.rows, queries.histories.products] = False
-        queries = self.asked(queries)
-        if self.scene.apart:
-            allowed &= ~_held(queries, self.shelf.facts.groups(self.scene.apart)[0])
-        for ranker in self.unlike:
-            allowed &= ~(ranker.scores(queries) > 0)
+            allowed = allowed & ~barred
         return replace(candidates, allowed=allowed)
+
+    def limits(self, queries: Queries, only: Filter = EVERYTHING, barred: Bools | None = None) -> dict[str, Bools]:
+        """What each limit keeps out, by name: bool [n_products], or [n, n_products] where it is of the history.
+
+        Those of the shelf (`excluded`, `hidden`, `sold_out`, `never`); `scene` and `filter`, what does not pass what they ask
+        for; `dismissed`, what is `barred` for the customer; `bought`, the history where it is not shown again; `apart`, its
+        groups; `unlike`, what would replace it.
+        """
+        own = {} if only == EVERYTHING else {"filter": ~passing(only, self.shelf.facts)}
+        own |= {} if barred is None else {"dismissed": barred}
+        return {**self.shelf.forbidden, "scene": ~self.where, **own, **self._limits(queries, bought=True)}
+
+    def _limits(self, queries: Queries, *, bought: bool) -> dict[str, Bools]:
+        """Those of the histories; `bought` is left to the ranker where all of the history is asked with."""
+        found, asked = {}, self.asked(queries)
+        if bought and not self.scene.repeats:
+            found["bought"] = _among(queries)
+        if self.scene.apart:
+            found["apart"] = _held(asked, self.shelf.facts.groups(self.scene.apart)[0])
+        if self.unlike:
+            found["unlike"] = np.logical_or.reduce([ranker.scores(asked) > 0 for ranker in self.unlike])
+        return found
 
 
 def stage_of(scene: str | Scene, rankers: Mapping[str, Ranker], facts: Facts, policy: Policy) -> Stage:
@@ -207,6 +223,13 @@ def _latest(queries: Queries, last: int) -> Queries:
     latest = np.zeros(len(histories), dtype=np.int64)
     latest[rows] = number
     return Queries(histories.where(number > latest[rows] - last), queries.days)
+
+
+def _among(queries: Queries) -> Bools:
+    """Which products the history holds, bool [n, n_products]."""
+    held = np.zeros((len(queries), queries.histories.n_products), dtype=np.bool_)
+    held[queries.histories.rows, queries.histories.products] = True
+    return held
 
 
 def _held(queries: Queries, groups: Int32s) -> Bools:

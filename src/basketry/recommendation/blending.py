@@ -130,6 +130,17 @@ class Blended:
         share = shares(self.weights[heard], voices)
         return [(self.parts[number], share[:, place], voices[place], scores[place]) for place, number in enumerate(heard)]
 
+    def said(self, queries: Queries, rankings: Rankings) -> Floats:
+        """float64 [n, k, parts]: w_p x_p of each ranked product; they add up to its score."""
+        said, there = np.zeros((*rankings.products.shape, len(self.parts))), rankings.products >= 0
+        row = np.arange(len(queries))[:, None]
+        for number, (_, share, voice, scores) in zip(
+            np.flatnonzero(self.weights > 0).tolist(), self._said(queries), strict=True
+        ):
+            own = np.where(there, scores[row, np.maximum(rankings.products, 0)], np.float32(0))
+            said[:, :, number] = share[:, None] * voice.of(own)
+        return said
+
     def _some(self, queries: Queries) -> Singles:
         total = np.zeros((len(queries), self.n_products), dtype=np.float32)
         for _, share, voice, scores in self._said(queries):

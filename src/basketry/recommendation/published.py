@@ -12,8 +12,8 @@ serve:    parts fitted on everything, under the same weights
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Self
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import numpy as np
 
@@ -31,10 +31,14 @@ from basketry.recommendation.transitions import Transitions
 from basketry.recommendation.voices import Voicing
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
     from basketry.core.histories import Histories, Int32s
     from basketry.core.protocols import Arrays, Ranker, Run
+    from basketry.recommendation.protocols import Split
     from basketry.recommendation.rankers import RankerEstimator
 
+T = TypeVar("T", bound="DataclassInstance")
 PERSONAL: Final = "personal"
 VIEWED, NETWORK = "viewed", "network"  # parts that not every shop has; the exam asks the same without each of them too
 WITHOUT: Final = {VIEWED: f"{PERSONAL} without clicks", NETWORK: f"{PERSONAL} without network"}
@@ -133,6 +137,21 @@ class Recommending:
         parts = self._fitted(before, run, _before(clicks, until))
         return Recommenders(parts, weights, _first_days(before), rivalries=rivalries, without=plain)
 
+    def examined(
+        self, histories: Histories, weights: Mapping[str, Mapping[str, float]], run: Run, clicks: Histories | None = None
+    ) -> dict[str, tuple[Split, Blended]]:
+        """The last exams once more, each with the blend that took it: parts that know nothing later, under given weights.
+
+        With the histories, clicks, seed and weights of a release these are the split and the ranker of its published figures.
+        """
+        until = int(histories.days.max(initial=0)) + 1 - self.horizon_days
+        heard = [part for part in next(iter(weights.values())) if _weighs(part, weights)]
+        parts = self._fitted(histories.where(histories.days < until), run, _before(clicks, until), heard)
+        return {
+            name: (time_split(histories, until, self.horizon_days, repeats), _blend(parts, weights[name], repeats=repeats))
+            for name, repeats in EXAMS.items()
+        }
+
     def _fitted(self, histories: Histories, run: Run, clicks: Histories | None, names: Sequence[str] = ()) -> dict[str, Ranker]:
         """The parts, or some of them; that of clicks where there are any."""
         fitted = {name: part.fit(histories, run) for name, part in self.parts.items() if name in (names or self.parts)}
@@ -205,6 +224,25 @@ class Recommenders:
             for name in (NEW, AGAIN)
         }
         return cls(parts, weights, np.asarray(state["first_days"], dtype=np.int32))
+
+
+def restored(like: T, plain: Mapping[str, Any]) -> T:
+    """An estimator such as `like` with the fields that a manifest holds of it, where what is infinite is null.
+
+    Raises DataError for fields that this version has not, and for a network, which would have to be trained again.
+    """
+    unknown = sorted(set(plain) ^ {each.name for each in fields(like)})
+    if unknown:
+        raise DataError(f"recommenders were trained by another version: {unknown[0]}", "train again: basketry train")
+    values = {}
+    for name, value in plain.items():
+        inner: Any = getattr(like, name)
+        if inner is None:
+            if value is not None:
+                raise DataError("the recommenders hold a network, which is not trained again for this", "train without one")
+            continue
+        values[name] = restored(inner, value) if is_dataclass(inner) else np.inf if value is None else value
+    return replace(like, **values)
 
 
 def _first_days(histories: Histories) -> Int32s:

@@ -8,13 +8,15 @@ import numpy as np
 
 from basketry.core.errors import DataError
 from basketry.core.histories import Histories
-from basketry.core.tables import Baskets, Buyers
+from basketry.core.tables import Baskets, Buyers, UnitPrices
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import dataframely as dy
+    import polars as pl
 
+    from basketry.core.histories import Floats
     from basketry.data.dataset import Dataset
 
 
@@ -45,6 +47,16 @@ def read_customer(dataset: Dataset, customer_id: str, n_products: int) -> Histor
     """One history: the orders of the customer with this pseudonym; without events if nobody has it."""
     found = histories_of([dataset.query(Baskets, "customer_baskets", {"customer_id": customer_id})], n_products)
     return found if len(found) else nothing(n_products)
+
+
+def read_prices(dataset: Dataset, product_ids: pl.Series) -> Floats:
+    """The median price on the shelf of one unit of each product, float64 [products], NaN for what was never sold."""
+    import polars as pl
+
+    each = dataset.query(UnitPrices, "unit_prices", {}).group_by("product_id").agg(pl.col("shelf").cast(pl.Float64).median())
+    known = pl.DataFrame({"product_id": product_ids}).join(each, on="product_id", how="left", maintain_order="left")
+    prices: Floats = known["shelf"].fill_null(float("nan")).to_numpy()
+    return prices
 
 
 def nothing(n_products: int) -> Histories:

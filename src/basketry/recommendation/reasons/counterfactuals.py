@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -21,7 +21,19 @@ from basketry.recommendation.reasons.attribution import MOST_EXACT
 
 if TYPE_CHECKING:
     from basketry.core.histories import Bools, Floats, Int64s
-    from basketry.recommendation.reasons.deletions import Asked
+
+
+class Listing(Protocol):
+    """A question whose history is cut into parts, such as `deletions.Asked`."""
+
+    @property
+    def n_parts(self) -> int:
+        """How many parts the history has."""
+        ...
+
+    def listed(self, kept: Bools, product: int, k: int) -> Bools:
+        """Whether `product` is among the k shown with each row of `kept` bool [m, parts], bool [m]."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +45,7 @@ class Counterfactual:
     smallest: bool
 
 
-def counterfactual(asked: Asked, product: int, k: int, brought: Floats, *, spare: bool = True) -> Counterfactual | None:
+def counterfactual(asked: Listing, product: int, k: int, brought: Floats, *, spare: bool = True) -> Counterfactual | None:
     """What must go, or None where nothing makes it go or it is not listed at all. `brought` float64 [parts] guides the search.
 
     Cost: a ranking of the candidates a subset tried; at most 2^12 of them up to MOST_EXACT parts, beyond that 2 log2 of the
@@ -50,7 +62,7 @@ def counterfactual(asked: Asked, product: int, k: int, brought: Floats, *, spare
     return Counterfactual(gone, k, smallest=(n <= MOST_EXACT and spare) or len(gone) == 1)
 
 
-def _exact(asked: Asked, product: int, k: int, brought: Floats) -> Bools | None:
+def _exact(asked: Listing, product: int, k: int, brought: Floats) -> Bools | None:
     n = asked.n_parts
     for size in range(1, n + 1):
         gone = np.array(list(combinations(range(n), size)))
@@ -63,7 +75,7 @@ def _exact(asked: Asked, product: int, k: int, brought: Floats) -> Bools | None:
     return None
 
 
-def _greedy(asked: Asked, product: int, k: int, brought: Floats, spare: bool) -> Bools | None:
+def _greedy(asked: Listing, product: int, k: int, brought: Floats, spare: bool) -> Bools | None:
     """One part, two, four, ... until the product goes; then between the last two numbers, by halves."""
     n = asked.n_parts
     order = np.argsort(-brought, kind="stable")
@@ -84,7 +96,7 @@ def _greedy(asked: Asked, product: int, k: int, brought: Floats, spare: bool) ->
     return _spared(asked, product, k, kept, order[::-1]) if spare else kept
 
 
-def _spared(asked: Asked, product: int, k: int, kept: Bools, order: Int64s) -> Bools:
+def _spared(asked: Listing, product: int, k: int, kept: Bools, order: Int64s) -> Bools:
     """Parts put back, those that brought least first, over and over while one still can be."""
     again = True
     while again:
