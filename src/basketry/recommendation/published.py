@@ -241,7 +241,8 @@ def restored(like: T, plain: Mapping[str, Any]) -> T:
             if value is not None:
                 raise DataError("the recommenders hold a network, which is not trained again for this", "train without one")
             continue
-        values[name] = restored(inner, value) if is_dataclass(inner) else np.inf if value is None else value
+        own = is_dataclass(inner) and not isinstance(inner, type)
+        values[name] = restored(inner, value) if own else np.inf if value is None else value
     return replace(like, **values)
 
 
