@@ -66,6 +66,7 @@ bench: setup  ## measure against peers (PEERS: a python that has them) and write
 	$(BIN)/python benchmarks/quality/products.py
 	$(BIN)/python benchmarks/quality/pretraining.py
 	$(BIN)/python benchmarks/quality/cold.py
+	$(BIN)/python benchmarks/quality/next_product.py
 
 docs: setup  ## write the reference pages that come from the code
 	$(BIN)/python docs/generate.py

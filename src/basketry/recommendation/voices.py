@@ -47,6 +47,13 @@ class Voice:
             np.copyto(said, above, where=upper)
         return np.maximum(said, 0, out=said)
 
+    def at(self, scores: Singles, queries: Int64s) -> Singles:
+        """X of a few scores, float32 [m], each of the query with that row: the same numbers as `of` has there."""
+        above = (scores > self.floor[queries]).astype(np.int64)
+        slope, shift = (each[queries, above].astype(np.float32) for each in (self.slope, self.shift))
+        said: Singles = scores * slope + shift
+        return np.maximum(said, 0, out=said)
+
 
 @dataclass(frozen=True)
 class Voicing:
@@ -69,8 +76,17 @@ class Voicing:
 
     def voice(self, part: Ranker, queries: Queries) -> Voice:
         """The voice of one ranker in each query."""
-        top = part.rank(queries, max(self.depth, 1), Candidates(repeats=self.repeats))
-        said = np.where((top.products >= 0) & (top.scores > 0), top.scores, 0.0)
+        return self.voice_of(part.rank(queries, self.places, Candidates(repeats=self.repeats)))
+
+    @property
+    def places(self) -> int:
+        """How many places of a ranking a voice rests on."""
+        return max(self.depth, 1)
+
+    def voice_of(self, top: Rankings) -> Voice:
+        """The voice in each query of a ranking of what may be ranked, to `places` or further."""
+        products, scores = top.products[:, : self.places], top.scores[:, : self.places]
+        said = np.where((products >= 0) & (scores > 0), scores, 0.0)
         said[:, 0][said[:, 0] < LEAST] = 0
         best, floor = said[:, 0], said[:, -1] if self.depth > 0 else np.zeros(len(said))
         floor = np.minimum(floor, HIGHEST * best)
