@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,7 +42,7 @@ from basketry.training.plan import TrainingPlan
 PAGE = ROOT / "docs/reference/quality-next-product.md"
 BASE, PUBLISHED = "transitions", "learned ranker"
 DAYS = "days"
-DEALS = 5
+DEALS = {"Amazon Gift Cards": 5, "Amazon All Beauty": 5, "UCI Online Retail": 5}
 RESAMPLES = 1_000
 METRICS = ("hit@10", "ndcg@10")
 
@@ -180,16 +181,16 @@ def section(shop: str, validation: bool, learn_validation: bool, transformer: bo
     return "\n".join(lines)
 
 
-def days() -> str:
-    """The data sets that know the day: the file's order, and five deals."""
+def days() -> Iterator[str]:
+    """The data sets that know the day, the file's order and some deals: all that is known after each of them."""
     lines = [f"## {DAYS.title()} dealt anew", "", DAYS_SAY, ""]
     for name, histories in read_days(DATASETS).items():
-        orders = [histories, *(shuffled(histories, seed) for seed in range(DEALS))]
+        orders = [histories, *(shuffled(histories, seed) for seed in range(DEALS[name]))]
         exams = [measure(leave_one_out(each)) for each in orders]
         asked = leave_one_out(histories)
         lines += [
             f"{name}: {len(asked.queries):,} customers, {histories.n_products:,} products, {len(histories.products):,} events; "
-            f"the last two are of one day for {tied(histories):.0%} of the customers.",
+            f"the last two are of one day for {tied(histories):.0%} of the customers. {DEALS[name]} deals.",
             "",
             "| ranker | R@10, the file's order | dealt anew | N@10, the file's order | dealt anew |",
             "|---|---:|---:|---:|---:|",
@@ -201,7 +202,7 @@ def days() -> str:
                 cells += [f"{first:.4f}", f"{np.mean(others):.4f} ({min(others):.4f} to {max(others):.4f})"]
             lines.append(f"| {model} | {' | '.join(cells)} |")
         lines.append("")
-    return "\n".join(lines)
+        yield "\n".join(lines)
 
 
 HEAD = f"""# The next product
@@ -217,12 +218,12 @@ already told. The order of events is the file's word: see [days dealt anew](#day
 `python benchmarks/quality/next_product.py` writes this page.
 """
 
-DAYS_SAY = f"""The files above hold an order and no time, and were made of reviews that know the day alone: which of one day's
+DAYS_SAY = """The files above hold an order and no time, and were made of reviews that know the day alone: which of one day's
 came first is the file's word, and cannot be tested there. These know the day. Same protocol, every event a step of its own, a
-product once a customer; first in the file's order, then the events of each day in random order, mean and range of {DEALS}
-deals. Files of reviews are largely grouped by product, so that the last product of a day is one that stands late in the file;
-lines of an invoice stand as they were entered. Where the columns differ, up or down, the first is an artefact of the file, and
-so is the order of the rankers where it changes."""
+product once a customer; first in the file's order, then the events of each day in random order, mean and range of the deals.
+Files of reviews are largely grouped by product, so that the last product of a day is one that stands late in the file; lines
+of an invoice stand as they were entered. Where the columns differ, up or down, the first is an artefact of the file, and so is
+the order of the rankers where it changes."""
 
 
 def main() -> None:
@@ -237,11 +238,12 @@ def main() -> None:
     known = PAGE.read_text(encoding="utf-8").split("\n## ")[1:] if PAGE.exists() else []
     sections = {each.splitlines()[0]: f"## {each}".rstrip() + "\n" for each in known}
     for part in asked.parts or (*SHOPS, *(() if asked.validation else (DAYS,))):
-        text = days() if part == DAYS else section(part, asked.validation, asked.learn_validation, asked.transformer)
-        print(text, flush=True)
-        if not asked.validation:
-            sections[text.splitlines()[0].removeprefix("## ")] = text.rstrip() + "\n"
-            PAGE.write_text("\n".join([HEAD, *(sections[each] for each in order if each in sections)]), encoding="utf-8")
+        shop = () if part == DAYS else (section(part, asked.validation, asked.learn_validation, asked.transformer),)
+        for text in shop or days():
+            print(text, flush=True)
+            if not asked.validation:
+                sections[text.splitlines()[0].removeprefix("## ")] = text.rstrip() + "\n"
+                PAGE.write_text("\n".join([HEAD, *(sections[each] for each in order if each in sections)]), encoding="utf-8")
 
 
 if __name__ == "__main__":
