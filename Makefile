@@ -67,6 +67,7 @@ bench: setup  ## measure against peers (PEERS: a python that has them) and write
 	$(BIN)/python benchmarks/quality/products.py
 	$(BIN)/python benchmarks/quality/pretraining.py
 	$(BIN)/python benchmarks/quality/cold.py
+	$(BIN)/python benchmarks/quality/next_product.py
 	$(BIN)/python benchmarks/quality/next_basket.py
 	$(BIN)/python benchmarks/quality/unsold_products.py
 	$(BIN)/python benchmarks/quality/bodies.py

@@ -26,7 +26,7 @@ from basketry.encoders.history.network import network_of  # noqa: E402
 from basketry.recommendation.networks import NETWORKS, Kept, network  # noqa: E402
 from basketry.recommendation.neural import Neural, NeuralRanker  # noqa: E402
 from basketry.recommendation.popularity import Popularity  # noqa: E402
-from basketry.recommendation.published import NETWORK, PERSONAL, PLAIN, Recommenders, Recommending, network_gain  # noqa: E402
+from basketry.recommendation.published import NETWORK, PERSONAL, WITHOUT, Recommenders, Recommending  # noqa: E402
 from basketry.recommendation.transitions import Transitions  # noqa: E402
 from basketry.training.plan import TrainingPlan  # noqa: E402
 from basketry.training.tracking import TensorBoardTracker  # noqa: E402
@@ -198,15 +198,15 @@ class Backwards:
         return Transitions(hop=0).fit(Histories.from_rows(turned, histories.n_products), run)
 
 
-WEAK = {"reorder": Popularity(), "next": Backwards(), "neighbours": Popularity()}
+WEAK = {"reorder": Popularity(), "next": Backwards(), "neighbours": Popularity(), "buyers": Popularity()}
 
 
 def test_a_network_that_foretells_is_part_of_the_blend() -> None:
     found = Recommending(**WEAK, network=Transitions(hop=0), horizon_days=28).fit(circle(), RUN)  # type: ignore[arg-type]
     for name, exam in found.exams.items():
         assert found.weights[name][NETWORK] > 0.5
-        assert network_gain(exam).low > 0
-        assert exam.figure(exam.compared_by, PERSONAL).value > exam.figure(exam.compared_by, PLAIN).value
+        gains = {each.second: each.gain for each in exam.differences if each.first == PERSONAL}
+        assert gains[WITHOUT[NETWORK]].low > 0
     again = Recommenders.from_state(found.state())
     assert again.weights == found.weights and NETWORK in again.parts
 
