@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from basketry.recommendation.assess import Assessment
     from basketry.recommendation.protocols import Split
 
-NAMES: Final = ("blend", "learned", "recent-reorder", "one-step", "baskets", "ease", "neural")
+NAMES: Final = ("blend", "learned", "recent-reorder", "one-step", "baskets", "ease", "ials", "neural")
 
 
 @dataclass(frozen=True)
