@@ -69,8 +69,8 @@ neighbours a product; EASE with 250 on the diagonal; iALS of 64 factors, 15 epoc
 vectors are drawn by each library's own generator. Accuracy is by one metric code, with 95% intervals over customers.
 
 *Times ours* is CPU time over that of Basketry's row in bold above, fitting and ranking together. LensKit's
-batch runner asks for one customer at a time. The defaults of iALS were chosen among 17 settings by these very questions, so their
-accuracy flatters them.{absent}
+batch runner asks for one customer at a time. The defaults of iALS were chosen among 17 settings by these very questions, so
+their accuracy flatters them.{absent}
 `python benchmarks/speed/recommenders.py PYTHON_WITH_IMPLICIT PYTHON_WITH_RECTOOLS PYTHON_WITH_LENSKIT` writes this page.
 
 | Model | fit, CPU s | rank all, CPU s | times ours | R@10 | N@10 |
