@@ -58,6 +58,7 @@ bench: setup  ## measure against peers (PEERS: a python that has them) and write
 	$(BIN)/python benchmarks/speed/moving.py
 	$(BIN)/python benchmarks/speed/runtime_kernels.py
 	$(BIN)/python benchmarks/speed/encoders.py build/students
+	$(BIN)/python benchmarks/speed/recommenders.py $(PEERS)
 	$(BIN)/python benchmarks/speed/vectors.py $(if $(PEERS),--peers $(PEERS))
 	$(BIN)/python benchmarks/quality/crosslingual.py
 	$(BIN)/python benchmarks/quality/holdout.py

@@ -13,6 +13,7 @@ from basketry.recommendation.blending import Blend
 from basketry.recommendation.boosting import Boosting
 from basketry.recommendation.ease import Ease
 from basketry.recommendation.fusion import ReciprocalRanks
+from basketry.recommendation.ials import Ials
 from basketry.recommendation.item_graph import ItemGraph
 from basketry.recommendation.item_neighbours import ItemNeighbours
 from basketry.recommendation.learned import LearnedRanker
@@ -48,9 +49,12 @@ ESTIMATORS = {
     "ease": Ease(reg=5.0),
     "ease of the most bought": Ease(reg=5.0, products=6, recency=Recency(decay=0.7, window=3)),
     "meaning": _Texts(),
+    "ials": Ials(dim=8),
+    "ials of recent events": Ials(dim=3, reg=0.1, unobserved=0.5, exponent=0.0, recency=Recency(decay=0.7, window=3)),
     "reorder": Reorder(),
     "blend": Blend((Transitions(), ItemNeighbours(), Popularity()), (0.6, 0.3, 0.1), Voicing(depth=3)),
     "blend without a floor": Blend((Transitions(), Ease(reg=5.0)), (1, 1), Voicing(depth=0)),
+    "blend of factors": Blend((Transitions(), Ials(dim=4)), (1, 1), Voicing(depth=3)),
     "blend for reordering": Blend((Reorder(), Popularity()), (3, 1), Voicing(depth=2, repeats=True)),
     "blend that learns its weights": Blend((Transitions(), ItemNeighbours())),
     "blend of meaning and purchases": Blend((_Texts(), Transitions()), (1, 1)),

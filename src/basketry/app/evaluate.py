@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from basketry.recommendation.protocols import Split
     from basketry.recommendation.rankers import RankerEstimator
 
-NAMES: Final = ("blend", "learned", "recent-reorder", "one-step", "baskets", "ease", *(f"neural-{name}" for name in NETWORKS))
+NAMES: Final = (
+    "blend",
+    "learned",
+    "recent-reorder",
+    "one-step",
+    "baskets",
+    "ease",
+    "ials",
+    *(f"neural-{name}" for name in NETWORKS),
+)
 
 
 @dataclass(frozen=True)

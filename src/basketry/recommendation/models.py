@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from basketry.core.errors import RequestError
 from basketry.recommendation.blending import Blend
 from basketry.recommendation.ease import Ease
+from basketry.recommendation.ials import Ials
 from basketry.recommendation.item_neighbours import ItemNeighbours
 from basketry.recommendation.learned import LearnedRanker
 from basketry.recommendation.networks import NETWORKS
@@ -43,6 +44,7 @@ MODELS: Final[dict[str, Callable[[bool, int], RankerEstimator]]] = {
     "one-step": lambda repeats, _days: Transitions(hop=0, repeats=repeats),
     "baskets": lambda _repeats, _days: ItemNeighbours(unit="visit"),
     "ease": lambda _repeats, _days: Ease(),
+    "ials": lambda _repeats, _days: Ials(),
     **{NEURAL + name: _always(made) for name, made in NETWORKS.items()},
 }
 

@@ -28,6 +28,7 @@ def rankers() -> dict[str, type[Ranker]]:
     """Every kind of ranker there is. Imported here, as some of them are made of others."""
     from basketry.recommendation.blending import Blended
     from basketry.recommendation.ease import DenseGraph
+    from basketry.recommendation.factors import Factors
     from basketry.recommendation.fusion import Fused
     from basketry.recommendation.item_graph import ItemGraph
     from basketry.recommendation.learned import Learned
@@ -39,6 +40,7 @@ def rankers() -> dict[str, type[Ranker]]:
     return {
         "item graph": ItemGraph,
         "dense graph": DenseGraph,
+        "factors": Factors,
         "meaning": MeaningRanker,
         "neural": NeuralRanker,
         "popular": Popular,
