@@ -52,7 +52,7 @@ def explained(shop: Shop, request: ExplainRequest) -> ExplainResult:
         product=f"{product['product_id']} {product['title']}",
         release=graph.release.id,
         evidence=_evidence(asked, found),
-        notes=(*(say(each, language) for each in told), *notes_on(graph, stage, asked.queries)[1:]),
+        notes=(*(say(each, language) for each in told), *notes_on(graph, stage, asked.queries)[1:], *_doubts(asked, found)),
         scene=request.scene,
         place=found.place,
         rank=found.rank,
@@ -62,6 +62,15 @@ def explained(shop: Shop, request: ExplainRequest) -> ExplainResult:
         voices=_voices(found),
         around=_around(asked, found),
     )
+
+
+def _doubts(asked: Asked, found: Standing) -> list[str]:
+    """Why `recommend` shows no reason here, if it does not: what a score is made of need not be what moves the product."""
+    trust = asked.reader.trust(asked.scene)
+    if not found.evidence.events.any() or (trust and trust.earned(found.link)):
+        return []
+    why = "; ".join(trust.why_not(found.link)) if trust else "nobody measured whether they are true"
+    return [f"recommend shows no reasons of {found.link}: {why}"]
 
 
 def _evidence(asked: Asked, found: Standing) -> pl.DataFrame:

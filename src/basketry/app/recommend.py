@@ -72,6 +72,7 @@ class Asked:
     """
 
     reader: RecommendationReader
+    scene: str
     stage: Stage
     queries: Queries
     only: Filter
@@ -124,7 +125,7 @@ def understood(shop: Shop, request: RecommendRequest) -> Asked:
         raise NotFound(f"no product has the id {unknown[0]!r}, which is to be hidden", "give ids, apart by commas")
     stage = reader.stage(request.scene, policy)
     queries, resting = _asked(shop, reader, request, policy.dismissed_days)
-    return Asked(reader, stage, queries, only, resting, wanted)
+    return Asked(reader, request.scene, stage, queries, only, resting, wanted)
 
 
 def _asked(shop: Shop, reader: RecommendationReader, request: RecommendRequest, rest: int) -> tuple[Queries, Bools | None]:

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from basketry.app.graph_reader import GraphReader
     from basketry.app.shop import Shop
-    from basketry.core.protocols import Ranker
+    from basketry.core.histories import Int32s
+    from basketry.core.protocols import Ranker, Vectors
 
 EPOCH: Final = dt.date(1970, 1, 1)
 MEANING: Final = "meaning"
@@ -68,13 +69,7 @@ class RecommendationReader:
     @cached_property
     def pictured(self) -> Facts:
         """The same with a vector of each product, that of its text, which diversity compares; zero where there is no text."""
-        import numpy as np
-
-        vectors = self.graph.index.vectors
-        document = self.facts.frame["document"].to_numpy()
-        found = np.zeros((len(document), vectors.shape[1]), dtype=np.float32)
-        found[document >= 0] = vectors[document[document >= 0]]
-        return Facts(self.facts.frame, found)
+        return Facts(self.facts.frame, vectors_of(self.graph))
 
     @cached_property
     def trained(self) -> Recommenders:
@@ -97,11 +92,7 @@ class RecommendationReader:
     @cached_property
     def meaning(self) -> Ranker:
         """What reads like a history, of all products with a text: one that was posted for this release and never sold too."""
-        import numpy as np
-
-        vectors = read_arrays(self.graph.release.path("vectors.safetensors"))["vectors"]
-        document = self.graph.products["document"].fill_null(-1).to_numpy()
-        return Meaning().fit(np.asarray(vectors, dtype=np.float32), document)
+        return meaning_of(self.graph)
 
     def stage(self, scene: str, policy: Policy) -> Stage:
         """A scene by name under the shop's policy."""
@@ -111,6 +102,30 @@ class RecommendationReader:
         if MEANING in SCENES[scene].links:  # elsewhere the vectors are not read
             rankers[MEANING] = self.meaning
         return stage_of(scene, rankers, self.pictured if policy.diversity else self.facts, policy)
+
+
+def meaning_of(graph: GraphReader) -> Ranker:
+    """The part of scenes that reads texts."""
+    import numpy as np
+
+    vectors = read_arrays(graph.release.path("vectors.safetensors"))["vectors"]
+    return Meaning().fit(np.asarray(vectors, dtype=np.float32), _documents(graph))
+
+
+def vectors_of(graph: GraphReader) -> Vectors:
+    """The vector of each product's text, float32 [n, dim]; zero where there is none."""
+    import numpy as np
+
+    vectors, document = graph.index.vectors, _documents(graph)
+    found = np.zeros((len(document), vectors.shape[1]), dtype=np.float32)
+    found[document >= 0] = vectors[document[document >= 0]]
+    return found
+
+
+def _documents(graph: GraphReader) -> Int32s:
+    """The text of each product, by its number; -1 for none."""
+    found: Int32s = graph.products["document"].fill_null(-1).to_numpy()
+    return found
 
 
 def edges_of(graph: GraphReader, facts: Facts) -> dict[str, Ranker]:

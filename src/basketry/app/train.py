@@ -105,18 +105,17 @@ def _trust(
 ) -> dict[str, Trust]:
     """By exam: do the rankers of scenes give true reasons? Asked of those to be published, about the exam's customers."""
     from basketry.app.graph_reader import GraphReader
-    from basketry.app.recommenders import edges_of, exam_of, links_of
+    from basketry.app.recommenders import MEANING, edges_of, exam_of, links_of, meaning_of, vectors_of
     from basketry.recommendation.protocols import time_split
     from basketry.recommendation.scenes import SCENES
     from basketry.recommendation.trust import trust_in
 
     graph = GraphReader(release)
-    vectors = graph.index.vectors[graph.products["document"].to_numpy()]
-    edges = edges_of(graph, facts)
+    parts, vectors = {**edges_of(graph, facts), MEANING: meaning_of(graph)}, vectors_of(graph)
     trust = {}
     for repeats in (False, True):
         used = {part for scene in SCENES.values() if scene.repeats == repeats for part in scene.links}
-        rankers = {name: each for name, each in links_of(found, edges, facts, repeats=repeats).items() if name in used}
+        rankers = {name: each for name, each in links_of(found, parts, facts, repeats=repeats).items() if name in used}
         split = time_split(histories, int(histories.days.max()) + 1 - horizon_days, horizon_days, repeats)
         trust[exam_of(repeats=repeats)] = trust_in(rankers, split, run, vectors)
     return trust

@@ -81,7 +81,8 @@ def test_a_voice_of_a_few_scores_is_that_of_all(depth, low, repeats, seed):
     queries, voicing = asked(histories), Voicing(depth, low, repeats)
     for estimator in (Transitions(), Popularity()):
         part = estimator.fit(histories, Run())
-        scores, voice = part.scores(queries), voicing.voice(part, queries)
+        scores = part.scores(queries)
+        voice = voicing.voice(scores, queries)
         row, product = np.nonzero(np.random.default_rng(seed).random(scores.shape) < 0.5)
         assert np.allclose(voice.at(scores[row, product], row), voice.of(scores)[row, product], rtol=1e-6, atol=0)
         longer = voicing.voice_of(part.rank(queries, voicing.places + 3, Candidates(repeats=repeats)))
