@@ -84,11 +84,15 @@ class ItemGraph:
 
 def rows_of(matrix: csr_array, most: int | None = None) -> Rows:
     """The positive entries of a square sparse matrix, of each row the `most` largest, equals by the smaller column."""
+    from scipy.sparse import csr_array
+
+    matrix = csr_array(matrix)
+    matrix.sum_duplicates()
     return Rows(*_best(matrix, most))
 
 
 def in_blocks(rows: int, block: Callable[[int, int], csr_array], most: int, size: int = 2_048) -> Rows:
-    """`rows_of` a matrix that never stands whole in memory: `block(first, last)` gives some of its rows."""
+    """`rows_of` a matrix that never stands whole in memory: `block(first, last)` gives some rows, no column twice in one."""
     parts = [_best(block(first, min(first + size, rows)), most) for first in range(0, rows, size)]
     lengths, others, values = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int32)], [np.empty(0, dtype=np.float32)]
     for part in parts:
@@ -103,8 +107,6 @@ def _best(matrix: csr_array, most: int | None) -> tuple[Int64s, Int32s, Singles]
     """Where rows begin, columns ascending, and values, of the positive entries kept."""
     from scipy.sparse import csr_array
 
-    matrix = csr_array(matrix)
-    matrix.sum_duplicates()
     lengths = np.diff(matrix.indptr)
     values = matrix.data.astype(np.float32)
     kept = values > 0
@@ -112,7 +114,9 @@ def _best(matrix: csr_array, most: int | None) -> tuple[Int64s, Int32s, Singles]
         place = np.concatenate([np.arange(matrix.indptr[row], matrix.indptr[row + 1]) for row in rows.tolist()])
         kept[place] &= _among_largest(values[place], matrix.indices[place], lengths[rows], int(most or 0), matrix.shape[1])
     ends = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr]
-    return ends.astype(np.int64), matrix.indices[kept].astype(np.int32), values[kept]
+    best = csr_array((values[kept], matrix.indices[kept], ends), shape=matrix.shape)
+    best.sort_indices()  # of the few that are kept: to sort them all would take longer than to count them
+    return best.indptr.astype(np.int64), best.indices.astype(np.int32), best.data
 
 
 def _long_rows(lengths: Int64s, most: int | None) -> Iterator[Int64s]:
