@@ -1006,7 +1006,7 @@ def test_a_network_tells_of_pairs_too_rare_to_count_and_is_judged_beside_countin
     assert any("can be counted" in note for note in named["notes"])
     assert len(list((copy / "cache" / "neural-rules").iterdir())) == 1
     assert "no product 'ghost'" in run(*ask, "--products", "ghost", shop=copy, status=5)
-    assert "3 products are named" in run(*ask, "--products", "bun,patty,wine", shop=copy, status=2)
+    assert "3 products are named" in run(*ask, "--products", "s1,s2,s3", shop=copy, status=2)
     assert "body 'gru' is not known" in run(*ask, "--body", "gru", shop=copy, status=2)
     assert "later 1.0" in run(*ask, "--later", "1", shop=copy, status=2)
 
