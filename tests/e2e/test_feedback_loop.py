@@ -87,7 +87,10 @@ def shop(tmp_path_factory) -> Path:
 
 def asked(folder: Path, policy: str = "", **request) -> RecommendResult:
     (folder / "shop.toml").write_text(SHOP + policy, encoding="utf-8")
-    return recommend(Shop.open(folder), RecommendRequest(**request))
+    try:
+        return recommend(Shop.open(folder), RecommendRequest(**request))
+    finally:
+        (folder / "shop.toml").write_text(SHOP, encoding="utf-8")
 
 
 def products(found: RecommendResult) -> list[str]:

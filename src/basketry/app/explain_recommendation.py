@@ -44,7 +44,7 @@ def explained(shop: Shop, request: ExplainRequest) -> ExplainResult:
     graph, stage = asked.reader.graph, asked.stage
     product = graph.find(request.product).products.row(0, named=True)
     code = asked.reader.facts.code(product["product_id"])
-    parts = tuple(asked.reader.trained.parts)
+    parts = asked.reader.blended(request.scene)
     found = standing(stage, asked.queries, code, request.k, asked.only, parts, asked.resting)
     titles = graph.products["title"].to_list()
     told = statements(found, stage.asked(asked.queries), titles, telling_of(stage))

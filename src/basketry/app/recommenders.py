@@ -84,6 +84,11 @@ class RecommendationReader:
         """The parts of scenes that are edges of the association graph."""
         return edges_of(self.graph, self.facts)
 
+    def blended(self, scene: str) -> tuple[str, ...]:
+        """The parts that weigh anything in what a scene calls `personal`, in the order of its parts."""
+        weights = self.trained.weights[exam_of(repeats=SCENES[scene].repeats)]
+        return tuple(name for name in self.trained.parts if weights.get(name, 0.0) > 0)
+
     def trust(self, scene: str) -> Trust | None:
         """Whose reasons may be shown in a scene; None in a release of which it was not measured."""
         measured: Any = self.graph.release.manifest.facts.get(TRUST, {})

@@ -96,7 +96,7 @@ def train(shop: Shop, request: TrainRequest) -> TrainResult:
         published = _publish(shop, release, staging, found, trust, asked, request)
         forget(shop, "train")
     exam = _exam(found)
-    weights = pl.DataFrame([{"blend": name, **weights} for name, weights in found.weights.items()])
+    weights = _weights(found)
     return TrainResult(published, release.manifest.as_of, weights, exam, _reasons(trust), _notes(found))
 
 
@@ -191,6 +191,14 @@ def _exam(found: Recommenders) -> pl.DataFrame:
         for name, exam in found.exams.items()
     ]
     return pl.concat(frames).sort("exam", "metric", "value", descending=[False, False, True])
+
+
+def _weights(found: Recommenders) -> pl.DataFrame:
+    """What each part was found to weigh, parts that are left out too."""
+    import polars as pl
+
+    parts = {part: 0.0 for each in found.rivalries.values() for part in each.weights}
+    return pl.DataFrame([{"blend": name, **parts, **each.weights} for name, each in found.rivalries.items()])
 
 
 def _reasons(trust: dict[str, Trust]) -> pl.DataFrame:

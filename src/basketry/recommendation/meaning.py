@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
@@ -87,11 +87,21 @@ class MeaningRanker:
             said = self.scores(part)
             said[said <= 0] = -np.inf
             seen = Seen(part.histories.indptr, part.histories.products, self.n_products, may.allowed, may.repeats)
-            products[rows], scores[rows] = rank_dense(said, seen, k)
+            products[rows], _ = rank_dense(said, seen, k)
+            scores[rows] = self._summed(part, products[rows])
         return Rankings(products, scores)
 
+    def _summed(self, queries: Queries, products: Int32s) -> Floats:
+        """Scores of ranked products in double precision, so that reasons add up to them; none above the one before it."""
+        history = self._weighed(queries, np.float64) @ self.vectors.astype(np.float64)
+        there = products >= 0
+        ranked = self.vectors[self.document[np.maximum(products, 0)]]
+        found = np.where(there, np.einsum("nd,nkd->nk", history, ranked, dtype=np.float64), np.inf)
+        summed: Floats = np.where(there, np.minimum.accumulate(found, axis=1), 0.0)
+        return summed
+
     def explain(self, queries: Queries, rankings: Rankings) -> Evidence:
-        """weight(e) * x of e's product . x_j for each event e and ranked product j: exact, to the rounding of float32 sums."""
+        """weight(e) * x of e's product . x_j for each event e and ranked product j: exact."""
         return added(queries, rankings, self.recency.weights(queries), self._entries)
 
     def _entries(self, of: Int32s, other: Int32s) -> Floats:
@@ -104,12 +114,12 @@ class MeaningRanker:
             found[some] = np.einsum("nd,nd->n", self.vectors[one[some]], self.vectors[two[some]], dtype=np.float64)
         return found
 
-    def _weighed(self, queries: Queries) -> csr_array:
-        """The weight of each document in each history, float32 [n, documents]."""
+    def _weighed(self, queries: Queries, kind: type[np.floating[Any]] = np.float32) -> csr_array:
+        """The weight of each document in each history, [n, documents]."""
         from scipy.sparse import csr_array
 
         histories = queries.histories
-        weights = self.recency.weights(queries).astype(np.float32)
+        weights = self.recency.weights(queries).astype(kind)
         known = self.document[histories.products] >= 0
         read = histories.where(known)
         return csr_array((weights[known], self.document[read.products], read.indptr), shape=(len(histories), len(self.vectors)))

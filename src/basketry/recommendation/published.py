@@ -97,6 +97,7 @@ class Recommending:
                 f"the histories reach over {reach} days, and {3 * self.horizon_days} are needed",
                 "choose a smaller horizon, or ingest more order lines",
             )
+        clicks = clicks if clicks is not None and len(clicks.products) else None
         with span("recommend", total=3, unit="fits") as progress:
             asked = self.taught(histories, until, run, clicks)
             progress.advance()
@@ -153,9 +154,9 @@ class Recommending:
         }
 
     def _fitted(self, histories: Histories, run: Run, clicks: Histories | None, names: Sequence[str] = ()) -> dict[str, Ranker]:
-        """The parts, or some of them; that of clicks where there are any."""
+        """The parts, or some of them; that of clicks, which may be later ones only, where there are any."""
         fitted = {name: part.fit(histories, run) for name, part in self.parts.items() if name in (names or self.parts)}
-        if clicks is not None and len(clicks.products) and (not names or VIEWED in names):
+        if clicks is not None and (not names or VIEWED in names):
             fitted[VIEWED] = self.viewed.fit(clicks, run)
         return fitted
 
