@@ -837,6 +837,27 @@ def test_a_customer_is_recommended_to_with_reasons_in_either_language(trained):
     assert any(row["because"] and "看过" in row["because"] for row in chinese)
 
 
+def test_every_customer_gets_the_list_that_recommend_would_give(trained, tmp_path):
+    (tmp_path / "ids.txt").write_text("c0\nnobody\nc1\nc0\n", encoding="utf-8")
+    out, ask = tmp_path / "lists.csv", ("--scene", "next_basket", "--k", "4")
+    told = asked("recommend-all", str(out), "--customers", str(tmp_path / "ids.txt"), *ask, shop=trained)
+    assert (told["customers"], told["strangers"]) == (3, 1)
+    rows = pl.read_csv(out)
+    assert rows["customer"].unique(maintain_order=True).to_list() == ["c0", "nobody", "c1"]
+    for customer in ("c0", "nobody", "c1"):
+        alone = asked("recommend", "--customer", customer, *ask, shop=trained)["recommendations"]
+        mine = rows.filter(pl.col("customer") == customer)
+        assert mine["product_id"].to_list() == [row["product_id"] for row in alone]
+        assert mine["from"].to_list() == [row["from"] for row in alone]
+        assert mine["because"].to_list() == [row["because"] for row in alone]
+    every = asked("recommend-all", str(tmp_path / "all.parquet"), "--scene", "next_basket", shop=trained)
+    written = pl.read_parquet(tmp_path / "all.parquet")
+    assert written["customer"].n_unique() == every["customers"] > 100 and every["strangers"] == 0
+    assert written["customer"].str.len_chars().unique().to_list() == [32]  # pseudonyms, as nobody was named
+    assert "there is no file" in run("recommend-all", str(out), "--customers", "none.txt", shop=trained, status=3)
+    assert "scene 'similar' is not known" in run("recommend-all", str(out), "--scene", "similar", shop=trained, status=2)
+
+
 def test_reasons_that_did_not_earn_trust_are_withheld(trained, tmp_path):
     shop = Shop.open(trained)
     manifest = shop.releases.current().manifest

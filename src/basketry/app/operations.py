@@ -29,6 +29,7 @@ from basketry.app.neighbours import NeighboursRequest, neighbours
 from basketry.app.neural_rules import NeuralRulesRequest, neural_rules
 from basketry.app.profile import ProfileRequest, profile
 from basketry.app.recommend import RecommendRequest, recommend
+from basketry.app.recommend_all import RecommendAllRequest, recommend_all
 from basketry.app.releases import ReleasesRequest, RollbackRequest, VerifyRequest, releases, rollback, verify
 from basketry.app.report import ReportRequest, report
 from basketry.app.rules import RulesRequest, rules
@@ -77,6 +78,7 @@ OPERATIONS: Final = (
     Operation("compress", CompressRequest, compress),
     Operation("train", TrainRequest, train),
     Operation("recommend", RecommendRequest, recommend),
+    Operation("recommend-all", RecommendAllRequest, recommend_all),
     Operation("profile", ProfileRequest, profile),
     Operation("compare", CompareRequest, compare),
     Operation("audit", AuditRequest, audit),

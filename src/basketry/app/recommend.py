@@ -93,7 +93,8 @@ def recommend(shop: Shop, request: RecommendRequest) -> RecommendResult:
     answer = stage.answer(queries, request.k, asked.only, barred=asked.resting)
     products = answer.rankings.products[0]
     there = products[products >= 0]
-    reasons, withheld = _reasons(reader, request.scene, stage, queries, answer, language)
+    told, withheld = reasons_of(reader, request.scene, stage, queries, answer, language)
+    reasons = told[0]
     frame = pl.DataFrame({"product": there, "score": answer.rankings.scores[0][: len(there)], "from": answer.linked(0)})
     frame = frame.with_columns(propensity=pl.Series(answer.shaped.propensity[0][: len(there)]))
     known = reader.graph.products.select("product_id", "title", "category").with_row_index("product")
@@ -183,10 +184,10 @@ def _codes(graph: GraphReader, products: str) -> list[int]:
     return [place[graph.find(each).products["product_id"][0]] for each in names]
 
 
-def _reasons(
+def reasons_of(
     reader: RecommendationReader, scene: str, stage: Stage, queries: Queries, answer: Answer, language: Language
-) -> tuple[list[str | None], list[str]]:
-    """A sentence for each product of which the history tells something; none where everybody's purchases decided.
+) -> tuple[list[list[str | None]], list[str]]:
+    """A sentence for each product of each list of which the history tells something; none where all purchases decided.
 
     Nor where the ranker that gave the product has not earned trust: the notes name those whose reasons were withheld.
     """
@@ -196,13 +197,16 @@ def _reasons(
     told = Told(stage.asked(queries), answer.rankings, stage.explain(queries, answer), reader.graph.products["title"].to_list())
     telling = telling_of(stage)
     trust, withheld = reader.trust(scene), {}
-    sentences: list[str | None] = []
-    for rank, link in enumerate(answer.link[0].tolist()):
-        statement = telling.because(told, 0, rank)
-        if statement is not None and not (trust and trust.earned(answer.links[link])):
-            withheld[answer.links[link]] = "; ".join(trust.why_not(answer.links[link])) if trust else ""
-            statement = None
-        sentences.append(None if statement is None else say(statement, language))
+    sentences: list[list[str | None]] = [[None] * answer.link.shape[1] for _ in answer.link]
+    for row, links in enumerate(answer.link.tolist()):
+        for rank, link in enumerate(links):
+            statement = telling.because(told, row, rank) if link >= 0 else None
+            if statement is None:
+                continue
+            if trust and trust.earned(answer.links[link]):
+                sentences[row][rank] = say(statement, language)
+            else:
+                withheld[answer.links[link]] = "; ".join(trust.why_not(answer.links[link])) if trust else ""
     if withheld and not trust:
         return sentences, ["reasons are not shown: nobody measured whether they are true; basketry train measures it"]
     return sentences, [f"reasons of {name} are not shown, they did not pass: {why}" for name, why in withheld.items()]
