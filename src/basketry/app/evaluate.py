@@ -39,7 +39,7 @@ class EvaluateRequest:
     all_metrics: bool = field(
         default=False, metadata={"help": "Every metric and slice: coverage, novelty, diversity, cold customers and products."}
     )
-    engine: str = field(default="", metadata={"help": HELP})
+    engine: str = field(default="", metadata={"local": True, "help": HELP})
     seed: int = field(default=0, metadata={"help": "Seed of every random draw."})
 
 

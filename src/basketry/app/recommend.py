@@ -41,7 +41,9 @@ class RecommendRequest:
     hide: str = field(default="", metadata={"help": "Product ids that must not be shown, apart by commas."})
     diversity: float = field(default=0.0, metadata={"help": "From 0 to under 1: how much likeness within the list costs."})
     language: str = field(default="en", metadata={"help": "Language of the reasons: en or zh."})
-    engine: str = field(default="", metadata={"help": "Where SQL runs: duckdb, or spark[:MASTER]; default: shop.toml's."})
+    engine: str = field(
+        default="", metadata={"local": True, "help": "Where SQL runs: duckdb, or spark[:MASTER]; default: shop.toml's."}
+    )
 
 
 @dataclass(frozen=True)

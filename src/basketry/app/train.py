@@ -28,7 +28,9 @@ class TrainRequest:
     horizon_days: int = field(
         default=28, metadata={"help": "How far ahead weights and exam look, in days; three times as much history is needed."}
     )
-    engine: str = field(default="", metadata={"help": "Where SQL runs: duckdb, or spark[:MASTER]; default: shop.toml's."})
+    engine: str = field(
+        default="", metadata={"local": True, "help": "Where SQL runs: duckdb, or spark[:MASTER]; default: shop.toml's."}
+    )
     seed: int = field(default=0, metadata={"help": "Seed of every random draw: the same seed gives the same recommenders."})
 
 
