@@ -6,7 +6,6 @@ python -m basketry.app.job_process SHOP OPERATION ANSWER < REQUEST
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -34,6 +33,7 @@ class Account:
 
     def advanced(self, span: Span) -> None:
         """Tell how far it is, now and then."""
+        del span
         if time.monotonic() - self._told >= _EVERY:
             self._tell()
 
@@ -72,7 +72,7 @@ def _replace(path: Path, told: object) -> None:
 
     aside = path.with_suffix(".aside")
     aside.write_text(json.dumps(told, default=plain, ensure_ascii=False), encoding="utf-8")
-    os.replace(aside, path)
+    aside.replace(path)
 
 
 if __name__ == "__main__":

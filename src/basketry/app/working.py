@@ -1,4 +1,4 @@
-"""The worker of a server's long jobs: one operation at a time and shop, in a process of its own, so that no answer waits for it."""
+"""The worker of long jobs: one operation at a time and shop, in a process of its own, so that no answer waits for it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Worker:
         self.jobs.end(job, state, result)
         return job
 
-    def _watched(self, job: Job, process: subprocess.Popen[str], answer: Path) -> tuple[Any, dict[str, Any]]:
+    def _watched(self, job: Job, process: subprocess.Popen[bytes], answer: Path) -> tuple[Any, dict[str, Any]]:
         """How the process ended and what it said, with a sign of life now and then while it runs."""
         began = time.monotonic()
         progress = answer.with_name(PROGRESS)
@@ -64,7 +64,7 @@ class Worker:
         return "failed", {"error": {"code": "basketry", "message": f"its process ended with {process.returncode}", "hint": ""}}
 
 
-def _stopped(process: subprocess.Popen[str]) -> None:
+def _stopped(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
         process.wait(_PATIENCE)
