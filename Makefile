@@ -58,14 +58,21 @@ bench: setup  ## measure against peers (PEERS: a python that has them) and write
 	$(BIN)/python benchmarks/speed/moving.py
 	$(BIN)/python benchmarks/speed/runtime_kernels.py
 	$(BIN)/python benchmarks/speed/encoders.py build/students
+	$(BIN)/python benchmarks/speed/recommenders.py $(PEERS)
 	$(BIN)/python benchmarks/speed/vectors.py $(if $(PEERS),--peers $(PEERS))
 	$(BIN)/python benchmarks/quality/crosslingual.py
 	$(BIN)/python benchmarks/quality/holdout.py
 	$(BIN)/python benchmarks/quality/rules.py
+	$(BIN)/python benchmarks/quality/reasons.py
 	$(BIN)/python benchmarks/quality/images.py
 	$(BIN)/python benchmarks/quality/products.py
 	$(BIN)/python benchmarks/quality/pretraining.py
 	$(BIN)/python benchmarks/quality/cold.py
+	$(BIN)/python benchmarks/quality/next_product.py
+	$(BIN)/python benchmarks/quality/next_basket.py
+	$(BIN)/python benchmarks/quality/unsold_products.py
+	$(BIN)/python benchmarks/quality/bodies.py
+	$(BIN)/python benchmarks/quality/neural_rules.py
 
 docs: setup  ## write the reference pages that come from the code
 	$(BIN)/python docs/generate.py

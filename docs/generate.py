@@ -24,11 +24,34 @@ from basketry.core import tables
 from basketry.core.errors import BasketryError
 from basketry.data.adapters import ADAPTERS
 from basketry.data.rules import Rule, rules_of
-from basketry.data.shopfile import REQUIRED, TABLES, Own, Rules, ShopFile, Source
+from basketry.data.shopfile import (
+    REQUIRED,
+    TABLES,
+    Column,
+    Constant,
+    Join,
+    Multiply,
+    Own,
+    Reworded,
+    Rules,
+    ShopFile,
+    Source,
+    Week,
+)
 from basketry.data.templates import template
 from basketry.encoders.weights import WEIGHTS
+from basketry.recommendation.policy import Policy
+from basketry.recommendation.policy_file import ONE, SEVERAL
 
 FOLDER: Final = Path(__file__).parent / "reference"
+COLUMNS: Final[tuple[tuple[str, type[Column]], ...]] = (
+    ('"name", ["first", "else this"] or {column = "name", none = "-"}', Own),
+    ('{value = "constant"}', Constant),
+    ('{join = ["first", "second"], separator = " "}', Join),
+    ('{multiply = ["quantity", "unit_price"]}', Multiply),
+    ('{week = "number", begins = 2017-01-01}', Week),
+    ('{column = "name", words = {view = "impression"}}', Reworded),
+)
 NOTE: Final = "<!-- Written by docs/generate.py from the code: do not edit by hand, run `make docs`. -->"
 
 
@@ -54,7 +77,6 @@ def tables_page() -> Iterator[str]:
     groups = {
         "Input tables": tables.INPUTS,
         "Derived tables": tables.DERIVED,
-        "Feedback": tables.FEEDBACK,
         "Answers": tables.ANSWERS,
     }
     for title, contracts in groups.items():
@@ -206,13 +228,22 @@ def shop_page() -> Iterator[str]:
     yield f"```toml\n{template('').strip()}\n```"
     yield "## At the top"
     yield words(ShopFile)
-    yield key_table(ShopFile, without=("sources", "rules", "adapter"))
+    yield key_table(ShopFile, without=("sources", "rules", "adapter", "policy"))
     yield "## `[[source]]`"
     yield words(Source)
     yield key_table(Source, without=("columns",))
     yield "## `[source.columns]`"
     lines = [row(f"`{table}`", ", ".join(f"`{name}`" for name in sorted(REQUIRED[table])), optional(table)) for table in TABLES]
     yield "\n".join([*head("Table", "Required", "Also"), *lines])
+    yield "A column is written in one of these ways:"
+    yield "\n".join([*head("Write", "Means"), *(row(f"`{written}`", words(kind).split("\n")[0]) for written, kind in COLUMNS)])
+    yield "## `[policy]`"
+    yield words(Policy)
+    yield key_table(Policy)
+    for name, kind in (SEVERAL | ONE).items():
+        yield f"`{name}`{', each' if name in SEVERAL else ''}: {words(kind)}"
+        yield key_table(kind)
+    yield "[How to shape recommendations](../how-to/shape-recommendations.md)."
     yield "## `[adapter]`"
     yield (
         "Known names: " + ", ".join(f"`{name}`" for name in ADAPTERS) + ". `basketry init --adapter NAME` writes a whole file."

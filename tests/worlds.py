@@ -54,7 +54,8 @@ def products(titles: Mapping[str, str], categories: Mapping[str, str] | None = N
 
 
 def dataset(folder: Path, frames: Mapping[str, pl.DataFrame], as_of: dt.datetime) -> Dataset:
-    """The frames as stored tables, cut at `as_of`; close its engine after use."""
+    """The frames as stored tables, those not given empty, cut at `as_of`; close its engine after use."""
+    frames = {name: contract.create_empty() for name, contract in tables.INPUTS.items()} | dict(frames)
     for name, frame in frames.items():
         frame.write_parquet(folder / f"{name}.parquet")
     engine = DuckEngine({name: Parquet((folder / f"{name}.parquet",)) for name in frames}, threads=1)

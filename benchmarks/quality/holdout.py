@@ -42,8 +42,8 @@ its new products are ones that do sell, and its hold-out is the weeks before Chr
 """
 
 
-def built(folder: Path, adapter: str) -> Shop:
-    """The shop, ingested and published."""
+def ingested(folder: Path, adapter: str) -> Shop:
+    """The shop with its tables."""
     shop = Shop(folder / adapter)
     if not (shop.folder / "shop.toml").exists():
         init(shop, InitRequest(adapter))
@@ -52,6 +52,12 @@ def built(folder: Path, adapter: str) -> Shop:
         path = DATASETS / "uci_online_retail" / "online_retail.csv.gz"
         toml.write_text(toml.read_text().replace('path = "online_retail.csv.gz"', f'path = "{path}"'))
     ingest(shop, IngestRequest())
+    return shop
+
+
+def built(folder: Path, adapter: str) -> Shop:
+    """The shop, ingested and published."""
+    shop = ingested(folder, adapter)
     build(shop, BuildRequest())
     return shop
 

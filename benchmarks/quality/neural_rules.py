@@ -19,18 +19,18 @@ import polars as pl
 from scipy.sparse import csr_array
 
 from basketry.core.protocols import Run
-from basketry.evaluation.bootstrap import case_weights, interval
+from basketry.recommendation.backing_off import BackingOff
 from basketry.recommendation.neural_rules import NeuralAssociations, counted
+from basketry.recommendation.neural_rules_exam import TOLD, asked_later
 from basketry.training.baskets import Antecedents
 
 ROOT = Path(__file__).parents[2]
 DATASETS = Path(os.environ.get("BASKETRY_DATASETS", ROOT.parent / "shared" / "datasets"))
 RUN = Run(seed=7, threads=1)
-BASKETS, LATER, LEAST, ASKED, TOLD = 16_000, 0.2, 20, 4_000, 10
+BASKETS, LATER, LEAST, ASKED = 16_000, 0.2, 20, 4_000
 MODEL = NeuralAssociations(examples=40_000)
 MIXED = "neural and counts"
 BANDS = ((0, 0), (1, 4), (5, 19), (20, 99), (100, 10**9))
-STRENGTHS = (0.3, 1, 3, 10, 30, 100, 300)
 HEAD = """# Neural associations against counted ones
 
 `python benchmarks/quality/neural_rules.py` writes this page;
@@ -88,55 +88,6 @@ def shop(name: str, table: pl.DataFrame, basket: str, product: str, time_: str) 
     return Shop(name, held)
 
 
-def chances(antecedents: np.ndarray, baskets: csr_array, strength: float, alone: float | None) -> tuple[np.ndarray, np.ndarray]:
-    """n_A, and P(B | A) counted and shrunk: to P(B), or (`alone` given) of pairs to their products', shrunk by `alone`."""
-    share = np.asarray(baskets.mean(axis=0), dtype=np.float64).ravel()
-    held, both = counted(antecedents, baskets)
-    prior: np.ndarray = np.broadcast_to(share, both.shape)
-    if alone is not None:
-        parts = []
-        for side in range(2):
-            single = np.column_stack([antecedents[:, side], np.full(len(antecedents), -1)])
-            single[:, 0] = np.where(single[:, 0] >= 0, single[:, 0], antecedents[:, 0])
-            parts.append(chances(single, baskets, alone, None)[1])
-        prior = (parts[0] + parts[1]) / 2
-        strength_of = np.where(antecedents[:, 1] >= 0, strength, alone)[:, None]
-        prior = np.where(antecedents[:, 1:] >= 0, prior, share)
-        return held, (both.toarray() + strength_of * prior) / (held[:, None] + strength_of)
-    return held, (both.toarray() + strength * prior) / (held[:, None] + strength)
-
-
-def losses(probability: np.ndarray, happened: np.ndarray) -> np.ndarray:
-    """Log loss of each case."""
-    p = np.clip(probability, 1e-6, 1 - 1e-6)
-    return -np.where(happened, np.log(p), np.log1p(-p))
-
-
-def best(probability: np.ndarray, antecedents: np.ndarray) -> np.ndarray:
-    """The TOLD likeliest, none of the antecedent's own."""
-    open_ = probability.copy()
-    line, place = np.nonzero(antecedents >= 0)
-    open_[line, antecedents[line, place]] = -1
-    return np.argsort(-open_, axis=1, kind="stable")[:, :TOLD]
-
-
-def strengths(earlier: csr_array) -> tuple[float, float, float]:
-    """The c of counting, and the two of backing off, of least log loss on the last fifth of the earlier baskets."""
-    cut = round(earlier.shape[0] * (1 - LATER))
-    drawn = Antecedents.drawn(earlier[cut:], 2, ASKED // 4, seed=1)
-    happened = earlier[cut:][drawn.basket].toarray() > 0
-    told = best(chances(drawn.antecedent, earlier[:cut], 10, 10)[1], drawn.antecedent)
-    seen = np.take_along_axis(happened, told, 1)
-
-    def loss(strength: float, alone: float | None) -> float:
-        made = chances(drawn.antecedent, earlier[:cut], strength, alone)[1]
-        return float(losses(np.take_along_axis(made, told, 1), seen).mean())
-
-    plain = min(STRENGTHS, key=lambda c: loss(c, None))
-    alone, pair = min(((a, c) for a in STRENGTHS for c in STRENGTHS), key=lambda one: loss(one[1], one[0]))
-    return plain, pair, alone
-
-
 def measure(one: Shop) -> list[str]:
     """The table of a shop."""
     cut = round(one.baskets.shape[0] * (1 - LATER))
@@ -144,38 +95,35 @@ def measure(one: Shop) -> list[str]:
     began = time.process_time()
     model = MODEL.fit(earlier, RUN)
     spent = time.process_time() - began
-    plain, pair, alone = strengths(earlier)
+    counting = BackingOff(ASKED // 4, LATER).fit(earlier)
     drawn = Antecedents.drawn(later, 2, ASKED // 2, seed=2)
     antecedents = drawn.antecedent
-    held, counts = chances(antecedents, earlier, plain, None)
-    share = np.broadcast_to(np.asarray(earlier.mean(axis=0), dtype=np.float64).ravel(), counts.shape)
-    neural = model.confidence(antecedents).astype(np.float64)
-    _, both = counted(antecedents, earlier)
-    said = {
-        "share": share,
-        "counted": counts,
-        "backed off": chances(antecedents, earlier, pair, alone)[1],
-        "neural": neural,
-        MIXED: (both.toarray() + model.precision * neural) / (held[:, None] + model.precision),
+
+    def mixed(antecedents: np.ndarray) -> np.ndarray:
+        held, both = counted(antecedents, earlier)
+        neural = model.confidence(antecedents).astype(np.float64)
+        return (both.toarray() + model.precision * neural) / (held[:, None] + model.precision)
+
+    share = np.asarray(earlier.mean(axis=0), dtype=np.float64).ravel()
+    ways = {
+        "share": lambda antecedents: np.broadcast_to(share, (len(antecedents), len(share))),
+        "counted": counting.plainly,
+        "backed off": counting.confidence,
+        "neural": model.confidence,
+        MIXED: mixed,
     }
-    happened = later[drawn.basket].toarray() > 0
-    told = {name: best(p, antecedents) for name, p in said.items()}
-    named = np.zeros(happened.shape, dtype=bool)
-    for places in told.values():
-        np.put_along_axis(named, places, True, axis=1)
-    found = {name: np.take_along_axis(happened, places, 1).mean(axis=1) for name, places in told.items()}
-    per = {name: (losses(p, happened) * named).sum(axis=1) / named.sum(axis=1) for name, p in said.items()}
-    weight = case_weights(drawn.basket, 500, seed=3)
+    told = asked_later(ways, earlier, later, drawn)
+    held = told.held
     holding = intervals_held(model.rules(antecedents, TOLD), antecedents, later)
     rows = [
         f"\n## {one.name}\n",
-        f"{cut:,} earlier baskets, {later.shape[0]:,} later ones, {earlier.shape[1]:,} products; counted c = {plain:g}, backed "
-        f"off c = {pair:g} and {alone:g}; a told confidence is worth {model.precision:.0f} baskets. Training took {spent:.0f} "
-        "CPU seconds.\n",
+        f"{cut:,} earlier baskets, {later.shape[0]:,} later ones, {earlier.shape[1]:,} products; "
+        f"counted c = {counting.plain:g}, backed off c = {counting.pair:g} and {counting.alone:g}; "
+        f"a told confidence is worth {model.precision:.0f} baskets. Training took {spent:.0f} CPU seconds.\n",
         "| earlier baskets with A | asked | found: "
-        + " | ".join(said)
+        + " | ".join(ways)
         + " | log loss: "
-        + " | ".join(said)
+        + " | ".join(ways)
         + " | neural and counts less backed off: found | log loss | held |",
         "|---|" + "---:|" * 14,
     ]
@@ -183,13 +131,12 @@ def measure(one: Shop) -> list[str]:
         inside = (held >= low) & (held <= high)
         if inside.sum() < 50:
             continue
-        w = weight[:, inside]
         pairs = []
-        for figures in (found, per):
-            gap = interval(w @ (figures[MIXED] - figures["backed off"])[inside] / w.sum(axis=1))
+        for figures in (told.found, told.loss):
+            gap = told.gap(figures, MIXED, "backed off", inside)
             pairs.append(f"{gap.value:+.3f} ({gap.low:+.3f} to {gap.high:+.3f})")
         name = f"{low}" if low == high else f"{low} to {high}" if high < 10**9 else f"{low} and more"
-        figures_ = [f"{kind[name_][inside].mean():.3f}" for kind in (found, per) for name_ in said]
+        figures_ = [f"{kind[name_][inside].mean():.3f}" for kind in (told.found, told.loss) for name_ in ways]
         inner = holding[inside][~np.isnan(holding[inside])]
         share_held = f"{inner.mean():.2f}" if len(inner) >= 20 else "-"
         rows.append(f"| {name} | {int(inside.sum()):,} | " + " | ".join([*figures_, *pairs, share_held]) + " |")

@@ -105,7 +105,7 @@ def chosen(name: str, held: dict[str, np.ndarray]) -> Fit:
 
         made = {
             "cosine": lambda: CosineRecommender(K=200, num_threads=1),
-            "als": lambda: AlternatingLeastSquares(
+            "als": lambda: AlternatingLeastSquares(  # confidence 10 of what was bought
                 factors=64, regularization=0.01, alpha=10, iterations=15, num_threads=1, random_state=0
             ),
         }
@@ -128,7 +128,9 @@ def chosen(name: str, held: dict[str, np.ndarray]) -> Fit:
         "popular": PopScorer,
         "cosine": lambda: ItemKNNScorer(max_nbrs=200, save_nbrs=200, feedback="implicit"),
         "ease": lambda: EASEScorer(regularization=250),
-        "als": lambda: ImplicitMFScorer(embedding_size=64, epochs=15, regularization=0.01, weight=10),
+        "als": lambda: ImplicitMFScorer(  # 1 + weight is the confidence
+            embedding_size=64, epochs=15, regularization=0.01, weight=9
+        ),
     }
     return lenskit(made[model](), held)
 

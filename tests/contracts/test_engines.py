@@ -18,7 +18,7 @@ from basketry.core.protocols import Parquet
 from basketry.data.dataset import Dataset, named
 from basketry.engines.duck import DuckEngine
 from basketry.testing.engines import LAWS
-from worlds import order_lines, products, trips
+from worlds import START, order_lines, products, trips
 
 QUERIES = sorted(
     path.name.removesuffix(".sql")
@@ -98,12 +98,57 @@ def nasty():
         line(105, "gone", "c1", "not in the catalogue", noon - dt.timedelta(microseconds=1)),
         line(106, "", "", "a", noon + dt.timedelta(microseconds=1)) | {"order_id": " "},
     ]
-    return {"products": stored_products(catalogue), "order_lines": stored_lines(lines + odd)}
+    beside = feedback(ids, ["c1", "é", None, "#x", "new one"], noon)
+    return {"products": stored_products(catalogue), "order_lines": stored_lines(lines + odd)} | beside
 
 
 def small():
     rows = list(trips(customers=30))
-    return {"products": products({row[2]: f"A {row[2]}" for row in rows}), "order_lines": order_lines(rows)}
+    sold = {"products": products({row[2]: f"A {row[2]}" for row in rows}), "order_lines": order_lines(rows)}
+    return sold | feedback(sorted(sold["products"]["product_id"]), ["c1", "c2", None], START + dt.timedelta(days=9))
+
+
+def feedback(ids, customers, noon):
+    """Prices, stock, promotions and events of every kind about some products, a step of seven hours apart."""
+    steps = [(number, each, noon + dt.timedelta(hours=7 * (number - 9))) for number, each in enumerate(ids, start=1)]
+    rows = {name: [] for name in ("prices", "stock", "promotions", "events")}
+    for number, each, ts in steps:
+        told = {"source": "s", "row": number, "product_id": each, "ts": ts, "store_id": (None, "1")[number % 2]}
+        rows["prices"] += [told | {"price": Decimal(number) / 8, "cost": Decimal(number) / 16 if number % 3 else None}]
+        rows["prices"] += [
+            told | {"row": 1000 + number, "ts": ts - dt.timedelta(days=2), "price": Decimal(1), "cost": Decimal("0.07")}
+        ]
+        rows["stock"] += [
+            told
+            | {
+                "row": 10 * number + back,
+                "store_id": str(back % 2),
+                "ts": ts - dt.timedelta(hours=back),
+                "units": Decimal(number - back),
+            }
+            for back in range(3)
+        ]
+        rows["promotions"].append(told | {"store_id": "1", "first_day": ts.date(), "display": None, "mailer": "A"})
+        who = customers[number % len(customers)]
+        rows["events"] += [
+            {
+                "list_id": f"l{number % 4}",
+                "product_id": each,
+                "action": action,
+                "customer_id": who,
+                "ts": ts,
+                "day": ts.date(),
+                "place": 1,
+            }
+            for action in tables.ACTIONS
+        ]
+    return {
+        name: tables.INPUTS[name].validate(
+            pl.DataFrame(found, schema=tables.INPUTS[name].create_empty().schema),
+            cast=True,
+        )
+        for name, found in rows.items()
+    }
 
 
 def empty():
@@ -115,6 +160,7 @@ CUTS = {"everything": LATER, "half": dt.datetime(2024, 3, 31, 12, 0, 0, 1, tzinf
 
 
 def rows_of(engine_of, folder: Path, frames, query: str, as_of: dt.datetime):
+    frames = {name: contract.create_empty() for name, contract in tables.INPUTS.items()} | frames
     for name, frame in frames.items():
         if not (folder / f"{name}.parquet").exists():
             frame.write_parquet(folder / f"{name}.parquet")
@@ -122,7 +168,11 @@ def rows_of(engine_of, folder: Path, frames, query: str, as_of: dt.datetime):
     try:
         contract = tables.DERIVED[named(query).output]
         known = frames["order_lines"].filter(pl.col("customer_id").is_not_null()).sort("ts", "row")["customer_id"]
-        values = {"since": "2024-01-01T12:00:00+00:00", "customer_id": known[0] if len(known) else "nobody"}
+        values = {
+            "since": "2024-01-01T12:00:00+00:00",
+            "customer_id": known[0] if len(known) else "nobody",
+            "today": "2024-04-03",
+        }
         params = {name: values[name] for name in named(query).params}
         return Dataset(engine, as_of, "").query(contract, query, params)
     finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -13,15 +13,31 @@ from basketry.recommendation.blending import Blend
 from basketry.recommendation.boosting import Boosting
 from basketry.recommendation.ease import Ease
 from basketry.recommendation.fusion import ReciprocalRanks
+from basketry.recommendation.ials import Ials
 from basketry.recommendation.item_graph import ItemGraph
 from basketry.recommendation.item_neighbours import ItemNeighbours
 from basketry.recommendation.learned import LearnedRanker
+from basketry.recommendation.meaning import Meaning, MeaningRanker
 from basketry.recommendation.popularity import Popularity
 from basketry.recommendation.recency import Recency
 from basketry.recommendation.reorder import Reorder
 from basketry.recommendation.transitions import Transitions
 from basketry.recommendation.voices import Voicing
 from basketry.testing.rankers import N, RankerEstimator, check_ranker
+
+
+@dataclass(frozen=True)
+class _Texts:
+    """Meaning learns of texts and of no history: here eleven drawn vectors, one of two products, none of product 4."""
+
+    recency: Recency = field(default_factory=lambda: Recency(decay=0.6, half_life_days=9))
+
+    def fit(self, histories: Histories, run: Run) -> MeaningRanker:
+        vectors = np.random.default_rng(run.seed).normal(size=(11, 16)).astype(np.float32)
+        document = np.array([0, 1, 2, 3, -1, 5, 6, 7, 8, 9, 9, 10], dtype=np.int32)
+        assert histories.n_products == len(document)
+        return Meaning(self.recency).fit(vectors, document)
+
 
 ESTIMATORS = {
     "popularity": Popularity(),
@@ -32,11 +48,16 @@ ESTIMATORS = {
     "transitions, one hop": Transitions(window=2, hop=0, repeats=True),
     "ease": Ease(reg=5.0),
     "ease of the most bought": Ease(reg=5.0, products=6, recency=Recency(decay=0.7, window=3)),
+    "meaning": _Texts(),
+    "ials": Ials(dim=8),
+    "ials of recent events": Ials(dim=3, reg=0.1, unobserved=0.5, exponent=0.0, recency=Recency(decay=0.7, window=3)),
     "reorder": Reorder(),
     "blend": Blend((Transitions(), ItemNeighbours(), Popularity()), (0.6, 0.3, 0.1), Voicing(depth=3)),
     "blend without a floor": Blend((Transitions(), Ease(reg=5.0)), (1, 1), Voicing(depth=0)),
+    "blend of factors": Blend((Transitions(), Ials(dim=4)), (1, 1), Voicing(depth=3)),
     "blend for reordering": Blend((Reorder(), Popularity()), (3, 1), Voicing(depth=2, repeats=True)),
     "blend that learns its weights": Blend((Transitions(), ItemNeighbours())),
+    "blend of meaning and purchases": Blend((_Texts(), Transitions()), (1, 1)),
     "fusion": ReciprocalRanks((Transitions(), Ease(reg=5.0), Popularity()), (2, 1, 1)),
 }
 

@@ -1,6 +1,7 @@
 """The command line as an operator uses it, on a shop made of CSV files."""
 
 import csv
+import dataclasses
 import io
 import json
 import re
@@ -31,6 +32,7 @@ from basketry.core.tables import Rules
 from basketry.encoders.state import write_state
 from basketry.recommendation.models import MODELS
 from basketry.recommendation.scenes import SCENES
+from basketry.store.manifest import new_release_id
 
 TITLES = {
     "bun": "Hamburger buns",
@@ -817,6 +819,8 @@ def trained(shop, tmp_path_factory):
     assert {row["blend"] for row in told["weights"]} == {"new products", "next basket"}
     assert all(sum(value for name, value in row.items() if name != "blend") == pytest.approx(1) for row in told["weights"])
     assert any("the blend" in note for note in told["notes"])
+    assert {row["exam"] for row in told["reasons"]} == {"new products", "next basket"}
+    assert {row["shown"] for row in told["reasons"]} == {True, False}
     return folder
 
 
@@ -825,10 +829,62 @@ def test_a_customer_is_recommended_to_with_reasons_in_either_language(trained):
     rows = found["recommendations"]
     assert [row["rank"] for row in rows] == [1, 2, 3, 4, 5] and len({row["product_id"] for row in rows}) == 5
     assert found["history"] > 0
-    assert any(row["because"] and "bought" in row["because"] for row in rows)
-    chinese = asked("recommend", "--customer", "c0", "--scene", "next_basket", "--k", "5", "--language", "zh", shop=trained)
-    assert [row["product_id"] for row in chinese["recommendations"]] == [row["product_id"] for row in rows]
-    assert any(row["because"] and "买" in row["because"] for row in chinese["recommendations"])
+    assert all(row["because"] is None or "bought" in row["because"] for row in rows)  # a popularity has nothing to tell
+    asks = ("recommend", "--scene", "bought_together", "--products", "bun", "--k", "5")
+    english, chinese = (asked(*asks, "--language", each, shop=trained)["recommendations"] for each in ("en", "zh"))
+    assert [row["product_id"] for row in chinese] == [row["product_id"] for row in english]
+    assert any(row["because"] and "viewed" in row["because"] for row in english)
+    assert any(row["because"] and "看过" in row["because"] for row in chinese)
+
+
+def test_every_customer_gets_the_list_that_recommend_would_give(trained, tmp_path):
+    (tmp_path / "ids.txt").write_text("c0\nnobody\nc1\nc0\n", encoding="utf-8")
+    out, ask = tmp_path / "lists.csv", ("--scene", "next_basket", "--k", "4")
+    told = asked("recommend-all", str(out), "--customers", str(tmp_path / "ids.txt"), *ask, shop=trained)
+    assert (told["customers"], told["strangers"]) == (3, 1)
+    rows = pl.read_csv(out)
+    assert rows["customer"].unique(maintain_order=True).to_list() == ["c0", "nobody", "c1"]
+    for customer in ("c0", "nobody", "c1"):
+        alone = asked("recommend", "--customer", customer, *ask, shop=trained)["recommendations"]
+        mine = rows.filter(pl.col("customer") == customer)
+        assert mine["product_id"].to_list() == [row["product_id"] for row in alone]
+        assert mine["from"].to_list() == [row["from"] for row in alone]
+        assert mine["because"].to_list() == [row["because"] for row in alone]
+    every = asked("recommend-all", str(tmp_path / "all.parquet"), "--scene", "next_basket", shop=trained)
+    written = pl.read_parquet(tmp_path / "all.parquet")
+    assert written["customer"].n_unique() == every["customers"] > 100 and every["strangers"] == 0
+    assert written["customer"].str.len_chars().unique().to_list() == [32]  # pseudonyms, as nobody was named
+    assert "there is no file" in run("recommend-all", str(out), "--customers", "none.txt", shop=trained, status=3)
+    assert "scene 'similar' is not known" in run("recommend-all", str(out), "--scene", "similar", shop=trained, status=2)
+
+
+def test_reasons_that_did_not_earn_trust_are_withheld(trained, tmp_path):
+    shop = Shop.open(trained)
+    manifest = shop.releases.current().manifest
+    measured = [row for row in manifest.metrics if row["slice"] == "exam of new products: reasons"]
+    names = {str(row["metric"]) for row in measured if row["model"] == "together"}
+    assert {"deletion auc", "deletion auc:random", "deletion auc:similarity", "insertion auc gain:random", "trusted"} <= names
+    assert manifest.facts["recommender_reasons"]["new products"]["together"] == []
+    asks = ("recommend", "--scene", "bought_together", "--products", "bun", "--k", "5")
+    told = asked(*asks, shop=trained)
+    assert any(row["because"] for row in told["recommendations"] if row["from"] == "together")
+    for number, (changed, words) in enumerate(
+        [
+            ({"new products": {"together": ["a counterfactual is not valid"]}}, "reasons of together are not shown"),
+            ({}, "nobody measured whether they are true"),
+        ]
+    ):
+        copy = Shop.open(copied(trained, tmp_path / str(number)))
+        with copy.releases.stage() as staging:
+            for name in manifest.files:
+                shutil.copyfile(copy.releases.current().path(name), staging / name)
+            facts = {**manifest.facts, "recommender_reasons": changed}
+            copy.releases.publish(staging, dataclasses.replace(manifest, id=new_release_id(), facts=facts))
+        withheld = asked(*asks, shop=tmp_path / str(number) / "shop")
+        ids = [row["product_id"] for row in withheld["recommendations"]]
+        assert ids == [row["product_id"] for row in told["recommendations"]]  # the list is the same
+        assert not any(row["because"] for row in withheld["recommendations"] if row["from"] == "together")
+        assert any(words in note for note in withheld["notes"])
 
 
 def test_every_scene_answers_a_stranger_and_keeps_the_limits(trained):
@@ -842,6 +898,21 @@ def test_every_scene_answers_a_stranger_and_keeps_the_limits(trained):
     assert nobody["history"] == 0 and any("nothing is known" in note for note in nobody["notes"])
 
 
+def test_a_product_nobody_has_bought_is_shown_where_its_text_is_like_the_history(trained, tmp_path):
+    folder = copied(trained, tmp_path)
+    with (folder / "products.csv").open("a", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("milk3", "Fresh whole milk 2 l"), ("nails", "Wire nails, galvanised")])
+    asked("ingest", shop=folder)
+    asked("build", shop=folder)
+    asked("train", "--horizon-days", "21", shop=folder)
+    like = asked("recommend", "--scene", "similar", "--products", "milk1", "--k", "3", shop=folder)["recommendations"]
+    assert "milk3" in {row["product_id"] for row in like}
+    found = asked("recommend", "--scene", "new_products", "--products", "milk1", shop=folder)["recommendations"]
+    assert {row["product_id"] for row in found} == {"milk3", "nails"}  # all others are sold for longer than a month
+    first = found[0]
+    assert (first["product_id"], first["from"]) == ("milk3", "meaning") and "Fresh whole milk 1 l" in first["because"]
+
+
 def test_a_damaged_file_of_the_trained_release_leaves_the_one_before_whole(trained, tmp_path):
     *_, before, serving = Shop.open(trained).releases.published()
     assert {path.stat().st_nlink for path in (trained / "releases" / serving).iterdir()} == {1}  # shared with no other release
@@ -851,6 +922,32 @@ def test_a_damaged_file_of_the_trained_release_leaves_the_one_before_whole(train
         file.write(b"damage")
     found = asked("associations", "bun", shop=copy)
     assert found["release"] == before and any("is damaged" in note for note in found["notes"])
+
+
+def test_events_come_in_and_an_experiment_is_read(trained, tmp_path):
+    folder = copied(trained, tmp_path)
+    assert "no event was found" in run("experiment", shop=folder, status=4)
+    with (folder / "shop.toml").open("a", encoding="utf-8") as file:
+        file.write('[[source]]\ntable = "events"\npath = "events.csv"\n[source.columns]\n')
+        file.write(
+            "".join(f'{name} = "{name}"\n' for name in ("list_id", "product_id", "action", "ts", "customer_id", "place"))
+        )
+        file.write('model = "arm"\n[policy]\nexcluded = ["milk1"]\n')
+    with (folder / "events.csv").open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(("list_id", "product_id", "action", "ts", "customer_id", "place", "arm"))
+        for number in range(60):
+            told = (f"l{number}", "bun", "impression", "2024-06-01T10:00:00Z", f"c{number}", 1, "ab"[number % 2])
+            rows.writerows([told, (*told[:2], "click", *told[3:])] if number % 3 == 0 else [told])
+        rows.writerow(("l0", "patty", "impression", "2024-06-01T10:00:00Z", "c0", 0, "a"))
+    read = asked("ingest", shop=folder)
+    events = next(row for row in read["tables"] if row["table"] == "events")
+    assert (events["rows"], events["kept"], events["quarantined"]) == (81, 80, 1)
+    found = asked("experiment", shop=folder)
+    assert [(row["arm"], row["customers"], row["clicks"]) for row in found["arms"]] == [("a", 30, 10), ("b", 30, 10)]
+    assert not found["comparison"][0]["decided"]  # before there are enough nothing is said
+    shown = asked("recommend", "--customer", "c0", "--scene", "next_basket", "--k", "26", shop=folder)
+    assert "milk1" not in {row["product_id"] for row in shown["recommendations"]}
 
 
 def test_what_completes_a_basket_is_its_complement(trained):
@@ -880,6 +977,61 @@ def test_rankers_are_evaluated_beside_simple_rules(shop):
     assert "no ranker is called 'oracle'" in run("evaluate", "oracle", shop=shop, status=2)
 
 
+def test_a_network_is_chosen_evaluated_and_followed(shop, tmp_path):
+    pytest.importorskip("torch", reason="needs the extra train")
+    copy = copied(shop, tmp_path)
+    ask = ("evaluate", "neural-gru,neural-autoencoder", "--horizon-days", "21")
+    found = asked(*ask, "--network", "dim=32,epochs=1,batch_size=512", "--track", "tensorboard", shop=copy)
+    assert {"neural-gru", "neural-autoencoder"} <= {row["model"] for row in found["figures"]}
+    assert all(list((copy / "tracking" / f"evaluate-{name}").rglob("events*")) for name in ("gru", "autoencoder"))
+    assert not (copy / "cache" / "evaluate").exists()
+    assert "cannot read 'depth=3'" in run(*ask, "--network", "depth=3", shop=copy, status=2)
+    assert "no tracker is called 'paper'" in run(*ask, "--track", "paper", shop=copy, status=2)
+    assert "none is asked for" in run("evaluate", "blend", "--network", "dim=32", shop=copy, status=2)
+
+
+def test_a_network_is_trained_for_the_release_and_recommends(shop, tmp_path):
+    pytest.importorskip("torch", reason="needs the extra train")
+    copy = copied(shop, tmp_path)
+    assert "no network is called 'gnn'" in run("train", "--neural", "gnn", shop=copy, status=2)
+    assert "none is asked for" in run("train", "--track", "mlflow", shop=copy, status=2)
+    settings = ("--neural", "mlp", "--network", "dim=32,epochs=2,batch_size=512,checkpoint_steps=5")
+    told = asked("train", "--horizon-days", "21", *settings, shop=copy)
+    assert {"personal", "personal without network"} <= {row["model"] for row in told["exam"]}
+    notes = [note for note in told["notes"] if "a network" in note]
+    weighed = [row["network"] for row in told["weights"] if row["network"]]
+    assert len(notes) == 2 and len(weighed) == sum("a network of weight" in note for note in notes)
+    manifest = json.loads((copy / "releases" / told["release"] / "manifest.json").read_text())
+    fitted = manifest["body"]["fitted"] if "body" in manifest else manifest["fitted"]
+    assert fitted["recommenders"]["network"]["dim"] == 32 and fitted["recommenders"]["network"]["plan"]["epochs"] == 2
+    assert not (copy / "cache" / "train").exists()
+    found = asked("recommend", "--customer", "c0", "--scene", "next_basket", "--k", "5", shop=copy)
+    assert len(found["recommendations"]) == 5
+
+
+def test_a_network_tells_of_pairs_too_rare_to_count_and_is_judged_beside_counting(shop, tmp_path):
+    pytest.importorskip("torch", reason="needs the extra train")
+    copy = copied(shop, tmp_path)
+    ask = ("neural-rules", "--network", "dim=16,examples=6000,epochs=4,batch_size=256,learning_rate=0.01", "--min-count", "780")
+    found = asked(*ask, "--min-confidence", "0.05", "--track", "tensorboard", shop=copy)
+    assert found["earlier"] > found["later"] > 100 and 1 <= len(found["rules"]) <= 10
+    assert all(row["low"] < row["confidence"] < row["high"] and " + " in row["antecedent"] for row in found["rules"])
+    assert {row["better"] for row in found["exam"]} <= {"network", "counting", "not told apart"}
+    bands = [row["baskets_with_a"] for row in found["exam"]]
+    assert "1 to 779" in bands and all(row["asked"] >= 50 for row in found["exam"])
+    assert list((copy / "tracking" / "neural-rules").rglob("events*"))
+    kept = asked(*ask, "--products", "s1,s2", shop=copy)  # the network is kept: it is not trained again
+    assert kept["exam"] == found["exam"] and {row["antecedent"] for row in kept["rules"]} == {"s1 + s2"}
+    named = asked(*ask[:-1], "300", "--products", "bun", "--k", "3", shop=copy)
+    assert named["rules"][0]["antecedent"] == "bun" and named["rules"][0]["consequent"] == "patty"
+    assert any("can be counted" in note for note in named["notes"])
+    assert len(list((copy / "cache" / "neural-rules").iterdir())) == 1
+    assert "no product 'ghost'" in run(*ask, "--products", "ghost", shop=copy, status=5)
+    assert "3 products are named" in run(*ask, "--products", "s1,s2,s3", shop=copy, status=2)
+    assert "body 'gru' is not known" in run(*ask, "--body", "gru", shop=copy, status=2)
+    assert "later 1.0" in run(*ask, "--later", "1", shop=copy, status=2)
+
+
 def test_a_ranker_is_tuned_and_judged_on_a_window_the_search_never_saw(shop, tmp_path):
     pytest.importorskip("optuna", reason="needs the extra train")
     copy = copied(shop, tmp_path)
@@ -890,3 +1042,83 @@ def test_a_ranker_is_tuned_and_judged_on_a_window_the_search_never_saw(shop, tmp
     assert any("default is kept" in note or "tuned values are used" in note for note in found["notes"])
     resumed = asked(*ask, shop=copy)
     assert resumed["trials"] == found["trials"]
+
+
+def test_explain_says_why_a_product_is_on_a_list_to_the_last_digit(trained):
+    ask = ("--customer", "c0", "--scene", "next_basket", "--k", "3")
+    rows = asked("recommend", *ask, shop=trained)["recommendations"]
+    for row in rows:
+        told = asked("explain", row["product_id"], *ask, shop=trained)
+        assert (told["place"], told["part"]) == (row["rank"], row["from"]) and told["scene"] == "next_basket"
+        assert told["score"] == pytest.approx(row["score"], rel=1e-3)
+        assert sum(each["added"] for each in told["evidence"]) == pytest.approx(told["score"], rel=1e-5)
+        assert sum(each["adds"] or 0 for each in told["voices"]) == pytest.approx(told["score"], rel=1e-5)
+        assert f"at place {row['rank']} of your first 3" in told["notes"][0] and (
+            row["because"] is None or row["because"] in told["notes"]
+        )
+        assert row["product_id"] in {each["product_id"] for each in told["around"]}
+    chinese = asked("explain", rows[0]["product_id"], *ask, "--language", "zh", shop=trained)
+    assert "排在前3名中的第1位" in chinese["notes"][0]
+
+
+def test_explain_says_why_a_product_is_not_on_a_list(trained):
+    first = asked("recommend", "--customer", "c0", "--scene", "next_basket", "--k", "1", shop=trained)["recommendations"][0]
+    barred = ("explain", first["product_id"], "--customer", "c0", "--scene", "next_basket", "--hide", first["product_id"])
+    told = asked(*barred, shop=trained)
+    assert "place" not in told and told["rank"] == 1
+    assert any("was to be left out" in note for note in told["notes"])
+    assert not any("is here because" in note for note in told["notes"])
+    home = asked("explain", "milk1", "--customer", "c0", shop=trained)  # c0 has bought both milks
+    assert any("is in your history" in note for note in home["notes"])
+    beside = asked("explain", "patty", "--products", "bun", "--scene", "bought_together", shop=trained)
+    assert (beside["place"], beside["part"]) == (1, "together")
+    assert any("Without “Hamburger buns”" in note for note in beside["notes"])
+    for wrong in (("explain", "bun"), ("explain", "bun", "patty", "--customer", "c0")):
+        assert "name the other product" in run(*wrong, shop=trained, status=2)
+
+
+def test_profile_tells_a_customer_by_their_own_orders(trained):
+    found = asked("profile", "c0", shop=trained)
+    assert found["orders"] == 13 and found["purchases"] > 13 and found["first"] < found["last"] < found["next_visit"]
+    assert 10 <= found["days_between_visits"] <= 18  # comes every other week
+    assert {row["product"] for row in found["needs"]} <= set(TITLES.values()) and found["needs"]
+    assert any("Comes about every" in note for note in found["notes"])
+    assert any("来一次" in note for note in asked("profile", "c0", "--language", "zh", shop=trained)["notes"])
+    until = asked("profile", "c0", "--as-of", "2024-02-01T00:00:00Z", shop=trained)
+    assert until["orders"] < 4 and until["last"] < "2024-02-01"
+    assert "no order of this customer" in run("profile", "nobody", shop=trained, status=5)
+
+
+def test_compare_sets_two_releases_side_by_side(trained, tmp_path):
+    copy = copied(trained, tmp_path)
+    before = Shop.open(copy).releases.published()[-1]
+    again = asked("train", "--horizon-days", "21", "--seed", "1", shop=copy)["release"]
+    found = asked("compare", "--customers", "30", "--k", "5", shop=copy)
+    assert (found["before"], found["after"]) == (before, again)
+    ndcg = [row for row in found["exams"] if row["metric"] == "ndcg@10"]
+    assert {row["exam"] for row in ndcg} == {"new products", "next basket"} and all(row["same_exam"] for row in ndcg)
+    assert all(row["low"] <= row["change"] <= row["high"] for row in ndcg)
+    shown = {row["metric"]: row for row in found["exams"] if row["exam"] == "next basket"}
+    published = asked("evaluate", "baskets", "--horizon-days", "21", shop=copy)["exams"]
+    assert shown["ndcg@10 over simple"]["before"] and published
+    assert {row["of"]: row["value"] for row in found["lists"]}["overlap@5"] > 0.9  # the same orders, another seed
+    assert {row["list"] for row in found["examples"]} == {1, 2} and not any("c0" in str(row) for row in found["examples"])
+    assert all(row["appeared"] == row["vanished"] == row["judged_anew"] == 0 for row in found["edges"])
+    other = asked("train", "--horizon-days", "14", shop=copy)["release"]
+    apart = asked("compare", "--releases", f"{again},{other}", "--customers", "5", shop=copy)
+    assert not any(row["same_exam"] for row in apart["exams"]) and all(row["change"] is None for row in apart["exams"])
+    assert any("a change is not told" in note for note in apart["notes"])
+    assert "name two" in run("compare", "--releases", other, shop=copy, status=2)
+    assert "about a product" in run("compare", "--scene", "similar", shop=copy, status=2)
+
+
+def test_audit_shows_who_is_shown_and_what_a_bound_costs(trained):
+    found = asked("audit", "price_band,activity", "--bound-gap", "0.05", shop=trained)
+    assert found["exam"] == "next basket" and found["questions"] > 800
+    shares = [row["exposure share"] for row in found["exposure"]]
+    assert sum(shares) == pytest.approx(1) and all(row["low"] <= row["gap"] <= row["high"] for row in found["exposure"])
+    assert {row["slice"].split("=")[0] for row in found["quality"]} == {"price_band", "activity"}
+    assert all(abs(row["bounded gap"]) <= 0.05 + 1e-3 for row in found["bounds"])
+    everybody = asked("audit", "price_band", "--min-customers", "100000", shop=trained)
+    assert [row["slice"] for row in everybody["exposure"]] == ["price_band=others"] and not everybody["quality"]
+    assert "no column 'colour'" in run("audit", "colour", shop=trained, status=2)

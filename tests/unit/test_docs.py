@@ -11,7 +11,7 @@ import pytest
 
 from basketry.app.operations import OPERATIONS
 from basketry.core.errors import BasketryError
-from basketry.core.tables import ANSWERS, DERIVED, FEEDBACK, INPUTS
+from basketry.core.tables import ANSWERS, DERIVED, INPUTS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -81,7 +81,7 @@ def test_every_operation_has_a_section(operation):
 
 
 def test_every_contract_has_a_section():
-    assert {*INPUTS, *DERIVED, *FEEDBACK, *ANSWERS} <= anchors(DOCS / "reference" / "tables.md")
+    assert {*INPUTS, *DERIVED, *ANSWERS} <= anchors(DOCS / "reference" / "tables.md")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from basketry.app.adapt_checkpoints import checkpoint_folder, forget_checkpoints
 from basketry.app.adapt_head import adapt_head
 from basketry.app.adapt_masked import adapt_masked
-from basketry.app.adapt_request import METHODS, TRACKERS, AdaptRequest, AdaptResult, measures_table
-from basketry.app.adapt_tracking import tracker_of
+from basketry.app.adapt_request import METHODS, AdaptRequest, AdaptResult, measures_table
+from basketry.app.tracking import TRACKERS, tracker_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +59,7 @@ def adapt(shop: Shop, request: AdaptRequest) -> AdaptResult:
         states, account = {"linear": linear}, {"linear": {"tried": tried}}
         if adapter is not None:
             folder = checkpoint_folder(shop, request, state, found.pairs.texts, found.pairs.rows, found.pairs.weights)
-            tracker = tracker_of(shop, request)
+            tracker = tracker_of(shop, request.track, request.name)
             states[request.method], account[request.method] = adapter(state, parts, run, folder, tracker)
             candidates[request.method] = encoder_of(states[request.method], run).encode(parts.test.texts)
         progress.advance()

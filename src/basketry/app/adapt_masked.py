@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from basketry.app.adapt_checkpoints import checkpoint_folder, forget_checkpoints
 from basketry.app.adapt_request import AdaptRequest, AdaptResult, measures_table
-from basketry.app.adapt_tracking import tracker_of
+from basketry.app.tracking import tracker_of
 
 if TYPE_CHECKING:
     from basketry.app.shop import Shop
@@ -39,7 +39,7 @@ def adapt_masked(shop: Shop, request: AdaptRequest) -> AdaptResult:
         patience=PATIENCE,
     )
     folder = checkpoint_folder(shop, request, state, texts)
-    found = pretrain(state, texts, plan, run, folder=folder, tracker=tracker_of(shop, request))
+    found = pretrain(state, texts, plan, run, folder=folder, tracker=tracker_of(shop, request.track, request.name))
     measured = {"base": found.before, "by frequency": found.unigram, "masked": found.after}
     resampled = {name: guesses.measure(seed=run.seed) for name, guesses in measured.items()}
     gain = resampled["base"].gain_over(resampled["masked"], PERPLEXITY)

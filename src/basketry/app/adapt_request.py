@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from basketry.app.adapt_pairs import SOURCES
+from basketry.app.tracking import TRACK_HELP
 
 if TYPE_CHECKING:
     import polars as pl
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from basketry.evaluation.bootstrap import Resampled
 
 METHODS: Final = ("contrastive", "behaviour", "linear", "masked", "head")
-TRACKERS: Final = ("none", "tensorboard", "mlflow")
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,7 @@ class AdaptRequest:
     peft: str = field(
         default="none", metadata={"help": "Train few weights: none, lora, adalora, or adapters (in a transformer)."}
     )
-    track: str = field(
-        default="none", metadata={"local": True, "help": "Write the training's curves: none, tensorboard or mlflow."}
-    )
+    track: str = field(default="none", metadata={"local": True, "help": TRACK_HELP})
     keep: bool = field(default=False, metadata={"help": "Publish the model even if it does not beat its base."})
     engine: str = field(
         default="", metadata={"local": True, "help": "Where SQL runs: duckdb, or spark[:MASTER]; default: shop.toml's."}

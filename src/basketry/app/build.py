@@ -113,7 +113,16 @@ def build(shop: Shop, request: BuildRequest) -> BuildResult:
         rules = book.fit(Transactions(graph.baskets, products["product_id"].alias("item")), run) if book else None
         progress.advance()
         numbered = documents.with_columns(document=pl.Series(document))
-        files = ReleaseFiles(products, numbered, index, state, groups, graph, rules, request.min_customers)
+        files = ReleaseFiles(
+            _told(products, dataset, shop.settings.timezone),
+            numbered,
+            index,
+            state,
+            groups,
+            graph,
+            rules,
+            request.min_customers,
+        )
         facts |= files.account() | {"encoder": encoder.name, "sources": sources_account(shop, dataset.digest)}
         fitted = {"graph": estimator, "index": index.indexing, "rules": book}
         release = _publish(shop, staging, dataset, fitted, request, facts, files)
@@ -176,6 +185,21 @@ def _known(everything: Dataset, request: BuildRequest) -> tuple[Dataset, dict[st
     few = row["customers"] < request.min_customers or row["orders"] < request.min_customers
     facts = {name: str(value) if name.endswith("day") else value for name, value in row.items()}
     return cut.before(min(after, cut.as_of)), facts | ({"customers": None, "orders": None} if few else {})
+
+
+def _told(products: pl.DataFrame, dataset: Dataset, timezone: str) -> pl.DataFrame:
+    """The catalogue with what the dataset knows of prices, stock and promotions; a column of nothing known is left out."""
+    from zoneinfo import ZoneInfo
+
+    import polars as pl
+
+    from basketry.core.tables import ProductFacts
+
+    today = (dataset.as_of - dt.timedelta(microseconds=1)).astimezone(ZoneInfo(timezone)).date()
+    facts = dataset.query(ProductFacts, "product_facts", {"today": today.isoformat()})
+    known = [name for name in facts.columns if name == "promoted" or facts[name].null_count() < len(facts)]
+    numbers = facts.select(known).cast({name: pl.Float64 for name in known if facts.schema[name].is_decimal()})
+    return products.join(numbers, on="product_id", how="left", maintain_order="left")
 
 
 def _encoded(documents: pl.DataFrame, encoder: Encoder) -> tuple[list[str], Vectors, npt.NDArray[np.int32]]:

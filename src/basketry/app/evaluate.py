@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from basketry.app.engines import HELP
+from basketry.app.networks import NETWORK_HELP, NETWORKS, forget, kept_network
+from basketry.app.tracking import TRACK_HELP, TRACKERS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -13,8 +15,18 @@ if TYPE_CHECKING:
     from basketry.app.shop import Shop
     from basketry.recommendation.assess import Assessment
     from basketry.recommendation.protocols import Split
+    from basketry.recommendation.rankers import RankerEstimator
 
-NAMES: Final = ("blend", "learned", "recent-reorder", "one-step", "baskets", "ease", "neural")
+NAMES: Final = (
+    "blend",
+    "learned",
+    "recent-reorder",
+    "one-step",
+    "baskets",
+    "ease",
+    "ials",
+    *(f"neural-{name}" for name in NETWORKS),
+)
 
 
 @dataclass(frozen=True)
@@ -39,6 +51,8 @@ class EvaluateRequest:
     all_metrics: bool = field(
         default=False, metadata={"help": "Every metric and slice: coverage, novelty, diversity, cold customers and products."}
     )
+    network: str = field(default="", metadata={"help": NETWORK_HELP})
+    track: str = field(default=TRACKERS[0], metadata={"local": True, "help": TRACK_HELP})
     engine: str = field(default="", metadata={"local": True, "help": HELP})
     seed: int = field(default=0, metadata={"help": "Seed of every random draw."})
 
@@ -60,7 +74,6 @@ def evaluate(shop: Shop, request: EvaluateRequest) -> EvaluateResult:
     from basketry.core.errors import RequestError
     from basketry.core.protocols import Run
     from basketry.recommendation.assess import Exam, assess_rolling
-    from basketry.recommendation.models import estimator_of
     from basketry.recommendation.protocols import rolling_splits
 
     if not (1 <= request.horizon_days <= 3650 and 1 <= request.folds <= 52 and 1 <= request.k <= 1000):
@@ -68,8 +81,7 @@ def evaluate(shop: Shop, request: EvaluateRequest) -> EvaluateResult:
             f"horizon_days {request.horizon_days}, folds {request.folds}, k {request.k}", "1 to 3650, 1 to 52 and 1 to 1000"
         )
     names = [each.strip() for each in request.models.split(",") if each.strip()]
-    repeats = not request.new
-    estimators = {name: estimator_of(name, repeats=repeats, horizon_days=request.horizon_days) for name in names}
+    estimators = _estimators(shop, names, request)
     run = Run(seed=request.seed, threads=shop.settings.threads)
     with shop.dataset(engine=request.engine) as dataset:
         from basketry.core.tables import Products
@@ -79,15 +91,32 @@ def evaluate(shop: Shop, request: EvaluateRequest) -> EvaluateResult:
 
         facts = Facts(dataset.table(Products).sort("product_id"))
         histories = read_histories(dataset, len(facts))
-    splits = rolling_splits(histories, request.horizon_days, request.folds, repeats)
+    splits = rolling_splits(histories, request.horizon_days, request.folds, not request.new)
     described = Described(category=facts.groups("category")[0])
     found = assess_rolling(estimators, splits, run, Exam(ks=(request.k,)), described)
+    forget(shop, "evaluate")
     return EvaluateResult(
         _figures(found, request),
         _differences(found),
         pl.DataFrame({"exam": [name for name, _ in found.splits], "digest": [digest[:16] for _, digest in found.splits]}),
         _notes(found, names, splits),
     )
+
+
+def _estimators(shop: Shop, names: list[str], request: EvaluateRequest) -> dict[str, RankerEstimator]:
+    """What was asked for, by name. Raises RequestError for no such ranker, or for options that no network is asked for with."""
+    from basketry.core.errors import RequestError
+    from basketry.recommendation.models import NEURAL, estimator_of
+
+    made: dict[str, RankerEstimator] = {
+        name: estimator_of(name, repeats=not request.new, horizon_days=request.horizon_days) for name in names
+    }
+    networks = [name for name in names if name.startswith(NEURAL)]
+    if not networks and (request.network or request.track != TRACKERS[0]):
+        raise RequestError("--network and --track are of networks, and none is asked for", f"name one, as {NEURAL}gru")
+    for name in networks:
+        made[name] = kept_network(shop, name.removeprefix(NEURAL), request.network, request.track, "evaluate")
+    return made
 
 
 def _figures(found: Assessment, request: EvaluateRequest) -> pl.DataFrame:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from basketry.store.tables import Staged, Staging
 
 CLEANING: Final = 2  # raise it when a rule changes what it does: sources are then cleaned again
-_ORDER: Final = ("products", "promotions", "order_lines")
+_ORDER: Final = ("products", "promotions", "prices", "stock", "order_lines", "events")
 _REPLACES: Final = frozenset({"products"})
 
 
@@ -203,8 +203,9 @@ class _Run:
     def _beside(self, table: str) -> dict[str, Parquet]:
         """The catalogue, and what is already in the table, from other sources."""
         from basketry.core.protocols import Parquet
+        from basketry.data.shapes import JUDGED
 
-        found = {"products": self._paths("products")} if table == "order_lines" else {}
+        found = {"products": self._paths("products")} if table in JUDGED else {}
         found |= {"earlier": self._paths(table)}
         return {name: Parquet(paths) for name, paths in found.items() if paths}
 

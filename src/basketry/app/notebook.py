@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from basketry.app.encode import EncodeResult
     from basketry.app.explain import ExplainResult
     from basketry.app.ingest import IngestResult
+    from basketry.app.profile import ProfileResult
 
 
 class Notebook(Shop):
@@ -43,11 +44,30 @@ class Notebook(Shop):
 
         return associations(self, AssociationsRequest(product, k, kind, verdict, order, language)).edges
 
-    def explain(self, product: str, other: str, language: str = "en") -> ExplainResult:
-        """All the evidence on one pair: its figures as a frame, its sentences as notes."""
+    def explain(
+        self,
+        product: str,
+        other: str = "",
+        language: str = "en",
+        *,
+        customer: str = "",
+        products: str = "",
+        scene: str = "home",
+    ) -> ExplainResult:
+        """All the evidence on one pair, or why a product is, or is not, on the list of a customer or beside `products`.
+
+        Its figures are a frame, its sentences notes; see ExplainResult.
+        """
         from basketry.app.explain import ExplainRequest, explain
 
-        return explain(self, ExplainRequest(product, other, language))
+        request = ExplainRequest(product, other, language, customer=customer, products=products, scene=scene)
+        return explain(self, request)
+
+    def profile(self, customer: str, language: str = "en") -> ProfileResult:
+        """What a customer's own orders say of them: tastes, price band, rhythm, what they will need next."""
+        from basketry.app.profile import ProfileRequest, profile
+
+        return profile(self, ProfileRequest(customer, language=language))
 
     def neighbours(self, product: str, k: int = 10, *, filter: str = "", text: bool = False) -> pl.DataFrame:
         """The k products nearest in meaning to a product, or to any text; `filter` as department = GROCERY."""

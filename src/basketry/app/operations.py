@@ -9,21 +9,27 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from basketry.app.adapt import adapt
 from basketry.app.adapt_request import AdaptRequest
 from basketry.app.associations import AssociationsRequest, associations
+from basketry.app.audit import AuditRequest, audit
 from basketry.app.build import BuildRequest, build
 from basketry.app.clusters import ClustersRequest, clusters
+from basketry.app.compare import CompareRequest, compare
 from basketry.app.compare_rules import CompareRulesRequest, compare_rules
 from basketry.app.compress import CompressRequest, compress
 from basketry.app.demo import DemoRequest, demo
 from basketry.app.doctor import DoctorRequest, doctor
 from basketry.app.encode import EncodeRequest, encode
 from basketry.app.evaluate import EvaluateRequest, evaluate
+from basketry.app.experiment import ExperimentRequest, experiment
 from basketry.app.explain import ExplainRequest, explain
 from basketry.app.ingest import IngestRequest, ingest
 from basketry.app.init import InitRequest, init
 from basketry.app.mine import MineRequest, mine
 from basketry.app.models import ModelsRequest, models
 from basketry.app.neighbours import NeighboursRequest, neighbours
+from basketry.app.neural_rules import NeuralRulesRequest, neural_rules
+from basketry.app.profile import ProfileRequest, profile
 from basketry.app.recommend import RecommendRequest, recommend
+from basketry.app.recommend_all import RecommendAllRequest, recommend_all
 from basketry.app.releases import ReleasesRequest, RollbackRequest, VerifyRequest, releases, rollback, verify
 from basketry.app.report import ReportRequest, report
 from basketry.app.rules import RulesRequest, rules
@@ -45,7 +51,8 @@ class Operation:
     dataclass whose fields are facts (scalars), tables (frames) and notes (tuples of sentences).
 
     `role` is the least that may ask for it over HTTP, `served` how it is answered there: now, as a job, or (empty) not at all.
-    A request field with `metadata["local"]` (a path, an address, a place to run) is left to the command line.
+    A request field with `metadata["local"]` (a path, an address, a place to run) is left to the command line; one with
+    `metadata["role"]` needs that role where it is used.
     """
 
     name: str
@@ -70,6 +77,7 @@ OPERATIONS: Final = (
     Operation("clusters", ClustersRequest, clusters, "viewer", "now"),
     Operation("mine", MineRequest, mine, "analyst", "job"),
     Operation("rules", RulesRequest, rules, "analyst", "now"),
+    Operation("neural-rules", NeuralRulesRequest, neural_rules, "analyst", "job"),
     Operation("compare-rules", CompareRulesRequest, compare_rules, "analyst", "job"),
     Operation("sequences", SequencesRequest, sequences, "analyst", "job"),
     Operation("encode", EncodeRequest, encode),
@@ -78,8 +86,13 @@ OPERATIONS: Final = (
     Operation("compress", CompressRequest, compress, "operator", "job"),
     Operation("train", TrainRequest, train, "operator", "job"),
     Operation("recommend", RecommendRequest, recommend, "viewer", "now"),
+    Operation("recommend-all", RecommendAllRequest, recommend_all),
+    Operation("profile", ProfileRequest, profile, "analyst", "now"),
+    Operation("compare", CompareRequest, compare, "analyst", "job"),
+    Operation("audit", AuditRequest, audit, "analyst", "job"),
     Operation("evaluate", EvaluateRequest, evaluate, "analyst", "job"),
     Operation("tune", TuneRequest, tune, "operator", "job"),
+    Operation("experiment", ExperimentRequest, experiment, "analyst", "job"),
     Operation("report", ReportRequest, report, "operator", "job"),
     Operation("releases", ReleasesRequest, releases, "analyst", "now"),
     Operation("rollback", RollbackRequest, rollback, "operator", "now"),

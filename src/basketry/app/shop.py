@@ -66,7 +66,7 @@ class Shop:
     def dataset(self, as_of: dt.datetime | None = None, engine: str = "") -> Iterator[Dataset]:
         """The tables as known at `as_of` (default: after everything ingested), on an engine closed at the end of the block.
 
-        `engine` names it; by default the one of shop.toml.
+        `engine` names it; by default the one of shop.toml. A table that was never ingested is an empty one.
         """
         from basketry.app.engines import opener
         from basketry.core.protocols import Parquet
@@ -83,7 +83,7 @@ class Shop:
             )
         spill = self.folder / "cache"
         durable.make_folder(spill)
-        relations = {name: Parquet(tuple(paths)) for name, paths in parts.items()}
+        relations = {name: Parquet(tuple(parts.get(name) or (_empty(name, spill),))) for name in INPUTS}
         with opener(engine, self.settings, spill) as opened, closing(opened(relations)) as running:
             yield Dataset(running, as_of or dt.datetime(9999, 1, 1, tzinfo=dt.UTC), snapshot.digest)
 
@@ -100,3 +100,15 @@ class Shop:
             self._readers.clear()
             self._readers[release.id] = GraphReader(release)
         return self._readers[release.id]
+
+
+def _empty(table: str, folder: Path) -> Path:
+    """A file of a table without rows, made where it is not there yet."""
+    from basketry.core.tables import INPUTS
+    from basketry.store import durable
+
+    path = folder / f"no-{table}.parquet"
+    if not path.is_file():
+        with durable.writing(path) as aside:
+            INPUTS[table].create_empty().write_parquet(aside)
+    return path

@@ -10,8 +10,7 @@ of the step's fields may be given by its value alone. What is not named keeps it
 
 from __future__ import annotations
 
-from dataclasses import Field, dataclass, fields
-from math import isfinite
+from dataclasses import dataclass, fields
 from typing import Any, Final, Self
 
 from basketry.compression.distilling import Distil, Qat
@@ -24,6 +23,7 @@ from basketry.compression.step import Materials, Step
 from basketry.compression.token_vectors import Static
 from basketry.compression.vocabulary import Vocab
 from basketry.core.errors import RequestError
+from basketry.core.spelled import read_value
 from basketry.core.telemetry import span
 from basketry.encoders.state import EncoderState
 
@@ -43,7 +43,6 @@ STEPS: Final[dict[str, type[Step]]] = {
     "static": Static,
 }
 _NAMES: Final = {step: name for name, step in STEPS.items()}
-_TRUTH: Final = {"true": True, "false": False}
 
 
 @dataclass(frozen=True)
@@ -85,23 +84,8 @@ def _step(text: str) -> Step:
             raise RequestError(
                 f"step {name} cannot read {part!r}", f"it knows {', '.join(known) or 'no hyperparameters'}, each once"
             )
-        values[key] = _value(name, known[key], value)
+        values[key] = read_value(known[key], value, f"step {name}")
     return STEPS[name](**values)
-
-
-def _value(step: str, known: Field[Any], text: str) -> Any:
-    """The text as the type of the field's default."""
-    kind: Any = type(known.default)
-    try:
-        value = _TRUTH[text] if kind is bool else kind(text)
-        if kind is float and not isfinite(value):
-            raise ValueError(text)
-        return value
-    except (ValueError, KeyError) as error:
-        wanted = {"bool": "true or false", "int": "a whole number", "float": "a number"}[kind.__name__]
-        raise RequestError(
-            f"{known.name} of step {step} cannot be {text!r}", f"write {wanted}: {known.metadata['help']}"
-        ) from error
 
 
 def _spelt(step: Step) -> str:

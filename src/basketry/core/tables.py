@@ -85,6 +85,24 @@ class Promotions(_Lineage):
     mailer = _text("code of the mailer placement; null for none")
 
 
+class Prices(_Lineage):
+    """What a product costs from an instant on, until its next row: a row a product and instant."""
+
+    product_id = dy.String(min_length=1, description="key of Products")
+    ts = dy.Datetime(time_zone="UTC", time_unit="us", description="instant from which it holds", metadata=_unit("UTC"))
+    price = dy.Decimal(18, MONEY_SCALE, min_exclusive=0, description="what one unit sells for", metadata=_unit("currency"))
+    cost = _money("what one unit costs the shop; null where it is not told", nullable=True)
+
+
+class Stock(_Lineage):
+    """What was there when it was counted: a row a product, store and instant. It holds until the next row of that store."""
+
+    product_id = dy.String(min_length=1, description="key of Products")
+    store_id = _text("shop, channel or warehouse; null where there is one only")
+    ts = dy.Datetime(time_zone="UTC", time_unit="us", description="instant of the count", metadata=_unit("UTC"))
+    units = dy.Decimal(18, UNITS_SCALE, description="how many there are; below 0 where more was sold", metadata=_unit("units"))
+
+
 class Events(dy.Schema):
     """What was shown to whom, and what they did with it: one row a product of a list and an action. Told twice, it is one."""
 
@@ -93,9 +111,12 @@ class Events(dy.Schema):
     action = dy.Enum(ACTIONS, primary_key=True, description="shown, clicked, bought or waved away")
     customer_id = _text("pseudonym: HMAC-SHA-256 of the shop's id; null for an anonymous visitor")
     ts = dy.Datetime(time_zone="UTC", time_unit="us", description="instant of the action", metadata=_unit("UTC"))
-    place = dy.Int32(min=1, description="rank in the list, the first is 1", metadata=_unit("rank"))
+    day = dy.Date(description="the shop's local day of `ts`", metadata=_unit("local day"))
+    place = dy.Int32(
+        nullable=True, min=1, description="rank in the list, the first is 1; no impression is without", metadata=_unit("rank")
+    )
     scene = _text("where it was shown: home, basket, e-mail, ...")
-    model = _text("release and model that chose it")
+    model = _text("release and model that chose it, or the arm of an experiment")
     propensity = dy.Float64(
         nullable=True,
         min_exclusive=0.0,
@@ -154,12 +175,43 @@ class Coverage(dy.Schema):
     first_day = dy.Date(nullable=True, description="the earliest local day; null without lines", metadata=_unit("local day"))
     last_day = dy.Date(nullable=True, description="the latest", metadata=_unit("local day"))
     last_ts = dy.Datetime(
-        nullable=True, time_zone="UTC", time_unit="us", description="the latest instant", metadata=_unit("UTC")
+        nullable=True,
+        time_zone="UTC",
+        time_unit="us",
+        description="the latest instant of an order, an event or a count of stock",
+        metadata=_unit("UTC"),
     )
     lines = dy.Int64(min=0, description="order lines", metadata=_unit("rows"))
     orders = dy.Int64(min=0, description="distinct orders", metadata=_unit("baskets"))
     customers = dy.Int64(min=0, description="distinct known customers", metadata=_unit("customers"))
     products = dy.Int64(min=0, description="distinct products sold", metadata=_unit("products"))
+
+
+class ProductFacts(dy.Schema):
+    """What is known of each product at `as_of` besides the catalogue; null where nothing is."""
+
+    product_id = dy.String(primary_key=True, description="key of Products")
+    price = _money("the latest of Prices, else the mean shelf price on the last day it was sold", nullable=True)
+    margin = _money("price less the latest cost that is known", nullable=True)
+    stock = dy.Decimal(
+        18, UNITS_SCALE, nullable=True, description="the latest count of every store, added up", metadata=_unit("units")
+    )
+    promoted = dy.Bool(description="whether a promotion runs on the day")
+
+
+class Dismissals(dy.Schema):
+    """What each customer waved away, and when last."""
+
+    customer_id = dy.String(primary_key=True, description="pseudonym")
+    product_id = dy.String(primary_key=True, description="key of Products")
+    day = dy.Date(description="the shop's local day", metadata=_unit("local day"))
+
+
+class Buyers(dy.Schema):
+    """The customers behind the rows of histories, in their order."""
+
+    customer = dy.Int32(primary_key=True, min=0, description="dense code of the customer", metadata=_unit("code"))
+    customer_id = _text("pseudonym; null for an anonymous basket")
 
 
 class Associations(dy.Schema):
@@ -268,7 +320,14 @@ class Metrics(dy.Schema):
     n = dy.Int64(min=0, description="how many cases it rests on")
 
 
-INPUTS: Final[dict[str, type[dy.Schema]]] = {"products": Products, "order_lines": OrderLines, "promotions": Promotions}
+INPUTS: Final[dict[str, type[dy.Schema]]] = {
+    "products": Products,
+    "order_lines": OrderLines,
+    "promotions": Promotions,
+    "prices": Prices,
+    "stock": Stock,
+    "events": Events,
+}
 DERIVED: Final[dict[str, type[dy.Schema]]] = {
     "quarantine": Quarantine,
     "baskets": Baskets,
@@ -276,8 +335,10 @@ DERIVED: Final[dict[str, type[dy.Schema]]] = {
     "documents": Documents,
     "unit_prices": UnitPrices,
     "coverage": Coverage,
+    "product_facts": ProductFacts,
+    "dismissals": Dismissals,
+    "buyers": Buyers,
 }
-FEEDBACK: Final[dict[str, type[dy.Schema]]] = {"events": Events}
 ANSWERS: Final[dict[str, type[dy.Schema]]] = {
     "associations": Associations,
     "itemsets": Itemsets,

@@ -22,6 +22,7 @@ from basketry.data import clock
 from basketry.data.netting import Candidates, net
 from basketry.data.pseudonyms import write_pseudonyms
 from basketry.data.rules import Rule, rules_of
+from basketry.data.shapes import JUDGED, timed
 from basketry.data.shopfile import ShopFile
 from basketry.data.stages import Clock, Stages
 
@@ -159,7 +160,7 @@ class _Work:
     def __init__(self, one: Input, raw: Raw, desk: Desk) -> None:
         self.one, self.desk = one, desk
         self.table = one.source.table
-        catalogue = "products" in desk.known and self.table == "order_lines"
+        catalogue = "products" in desk.known and self.table in JUDGED
         self.rules = rules_of(one.source, raw.columns, desk.shop.rules, catalogue=catalogue)
         self.stages = Stages(one.source, raw, desk.shop.rules, one.id, catalogue)
         self.relations: dict[str, Relation] = {"raw": raw.relation, **desk.known}
@@ -174,7 +175,7 @@ class _Work:
         path = self._path("pseudonyms")
         write_pseudonyms(self.desk.key, totals["customer"].drop_nulls(), path)
         self._beside(pseudonyms=path)
-        if self.table == "order_lines":
+        if timed(self.table):
             first, last = totals["first"].min(), totals["last"].max()
             assert isinstance(first, dt.datetime | None) and isinstance(last, dt.datetime | None)
             first, last = first or dt.datetime(1970, 1, 1), last or dt.datetime(1970, 1, 1)

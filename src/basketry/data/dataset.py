@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 # before `as_of` is simply a new product.
 CUTS: Final = {
     "order_lines": "ts < CAST($as_of AS TIMESTAMPTZ)",
-    "promotions": "first_day < CAST(CAST($as_of AS TIMESTAMPTZ) AS DATE)",
+    "promotions": "CAST(first_day AS TIMESTAMPTZ) < CAST($as_of AS TIMESTAMPTZ)",
+    "prices": "ts < CAST($as_of AS TIMESTAMPTZ)",
+    "stock": "ts < CAST($as_of AS TIMESTAMPTZ)",
+    "events": "ts < CAST($as_of AS TIMESTAMPTZ)",
     "products": "$as_of IS NOT NULL",
 }
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from basketry.core.errors import SourceFormat
 from basketry.core.tables import MONEY_SCALE, UNITS_SCALE
-from basketry.data.shopfile import Column, Constant, Join, Multiply, Own, Source, Week
+from basketry.data.shopfile import Column, Constant, Join, Multiply, Own, Reworded, Source, Week
 
 if TYPE_CHECKING:
     from basketry.data.sources import Kind
@@ -18,8 +18,20 @@ NUMBERS = {
     "loyalty_discount": MONEY_SCALE,
     "coupon_discount": MONEY_SCALE,
     "coupon_match_discount": MONEY_SCALE,
+    "price": MONEY_SCALE,
+    "cost": MONEY_SCALE,
+    "place": UNITS_SCALE,
+    "propensity": 15,
 }
+DISCOUNTS = ("loyalty_discount", "coupon_discount", "coupon_match_discount")
 _OFFSET = r"\d{2}:\d{2}.*(Z|z|[+-]\d{2}(:?\d{2})?)$"
+
+
+def read_name(name: str) -> str:
+    """The SQL name of a mapped column as it was read, before it is judged: numbers have one of their own."""
+    if name not in NUMBERS:
+        return name
+    return f"read_{name}" if name in DISCOUNTS else f"{name}_read"
 
 
 def literal(text: str) -> str:
@@ -46,6 +58,10 @@ def text_sql(column: Column, columns: Mapping[str, Kind]) -> str:
             found = [_own_text(name, columns[name]) for name in names]
             whole = found[0] if len(found) == 1 else f"coalesce({', '.join(found)})"
             return whole if none is None else f"nullif({whole}, {literal(none)})"
+        case Reworded(own_column, words):
+            found_text = text_sql(own_column, columns)
+            pairs = " ".join(f"WHEN {literal(theirs)} THEN {literal(ours)}" for theirs, ours in words)
+            return f"CASE {found_text} {pairs} ELSE {found_text} END"
         case Join(parts, separator):
             found = [text_sql(part, columns) for part in parts]
             return f"nullif(concat_ws({literal(separator)}, {', '.join(found)}), '')"

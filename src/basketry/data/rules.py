@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from basketry.core.errors import ConfigError
-from basketry.data.expressions import NUMBERS, literal, text_sql
+from basketry.core.tables import ACTIONS
+from basketry.data.expressions import NUMBERS, literal, read_name, text_sql
+from basketry.data.shapes import ACTION_LIST
 from basketry.data.shopfile import REQUIRED, Rules
 
 if TYPE_CHECKING:
@@ -45,6 +47,22 @@ class Rule:
 
 _ID_TAIL: Final = "is postage, a fee or a test, not a product"
 
+_ORPHAN: Final = Rule(
+    "orphan", "quarantine", "product_id IS NOT NULL AND NOT known", "product is not in the catalogue", "product_id"
+)
+_NEVER: Final = Rule("ts_never", "quarantine", "ts_never", "no clock showed this local time: clocks went forward over it", "ts")
+_FUTURE: Final = Rule("ts_future", "quarantine", "ts > {now}", "is in the future", "ts")
+_TWICE: Final = Rule("ts_twice", "flag", "ts_twice", "this local time occurred twice: the first is taken", "ts")
+
+
+def _seen_before(what: str) -> tuple[Rule, Rule]:
+    """Rows told twice: in one source, and in another."""
+    return (
+        Rule("duplicate", "quarantine", "repeated", f"the same {what} stand earlier in the file"),
+        Rule("already_known", "quarantine", "already", f"the same {what} came from another source"),
+    )
+
+
 _LINES: Final = (
     Rule("duplicate", "quarantine", "repeated", "the same line stands earlier in the file"),
     Rule("already_known", "quarantine", "already", "the same order, product and instant came from another source"),
@@ -57,7 +75,7 @@ _LINES: Final = (
     ),
     Rule("cancelled", "quarantine", "units_off >= units_read", "was given back in full"),
     Rule("cancelled_in_part", "repair", "units_off < units_read", "was given back in part; netted"),
-    Rule("orphan", "quarantine", "product_id IS NOT NULL AND NOT known", "product is not in the catalogue", "product_id"),
+    _ORPHAN,
     Rule("units_not_positive", "quarantine", "units_read <= 0", "units is zero or negative", "units_read", firm=True),
     Rule("amount_not_positive", "quarantine", "amount_read <= 0", "amount is zero or negative", "amount_read"),
     Rule(
@@ -66,9 +84,9 @@ _LINES: Final = (
         "loyalty_discount < 0 OR coupon_discount < 0 OR coupon_match_discount < 0",
         "a discount is negative",
     ),
-    Rule("ts_never", "quarantine", "ts_never", "no clock showed this local time: clocks went forward over it", "ts"),
-    Rule("ts_future", "quarantine", "ts > {now}", "is in the future", "ts"),
-    Rule("ts_twice", "flag", "ts_twice", "this local time occurred twice: the first is taken", "ts"),
+    _NEVER,
+    _FUTURE,
+    _TWICE,
     Rule("sold_by_volume", "flag", "by_volume", "a product whose units are written in thousandths"),
     Rule("units_in_thousandths", "repair", "in_thousandths", "units were in thousandths: divided by 1000", "units_read"),
     Rule("volume_unknown", "flag", "by_volume AND NOT in_thousandths", "sold by volume, but units is no volume", "units_read"),
@@ -78,11 +96,53 @@ _PRODUCTS: Final = (
     Rule("duplicate", "quarantine", "repeated", "the same product_id stands earlier in the file", "product_id"),
     Rule("already_known", "quarantine", "already", "the same product_id came from another file of the catalogue", "product_id"),
 )
-_PROMOTIONS: Final = (
-    Rule("duplicate", "quarantine", "repeated", "the same product, store and week stand earlier in the file"),
-    Rule("already_known", "quarantine", "already", "the same product, store and week came from another source"),
+_PROMOTIONS: Final = _seen_before("product, store and week")
+_PRICES: Final = (
+    *_seen_before("product and instant"),
+    _ORPHAN,
+    Rule("price_not_positive", "quarantine", "price_read <= 0", "price is zero or negative", "price_read", firm=True),
+    Rule("cost_negative", "quarantine", "cost_read < 0", "cost is negative", "cost_read"),
+    _NEVER,
+    _TWICE,
 )
-_OWN: Final = {"order_lines": _LINES, "products": _PRODUCTS, "promotions": _PROMOTIONS}
+_STOCK: Final = (*_seen_before("product, store and instant"), _ORPHAN, _NEVER, _FUTURE, _TWICE)
+_RANK: Final = "place_read < 1 OR place_read <> floor(place_read) OR place_read > 2147483647"
+_EVENTS: Final = (
+    Rule(
+        "action_unknown",
+        "quarantine",
+        f"action IS NOT NULL AND action NOT IN ({ACTION_LIST})",
+        f"action is none of {', '.join(ACTIONS)}",
+        "action",
+        parsing=True,
+        firm=True,
+    ),
+    *_seen_before("list, product and action"),
+    _ORPHAN,
+    Rule("place_not_a_rank", "quarantine", _RANK, "place is no rank from 1", "place_read", firm=True),
+    Rule(
+        "place_missing", "quarantine", "action = 'impression' AND place_read IS NULL", "an impression has no place", firm=True
+    ),
+    Rule(
+        "propensity_out_of_range",
+        "quarantine",
+        "propensity_read <= 0 OR propensity_read > 1",
+        "propensity lies outside (0, 1]",
+        "propensity_read",
+        firm=True,
+    ),
+    _NEVER,
+    _FUTURE,
+    _TWICE,
+)
+_OWN: Final = {
+    "order_lines": _LINES,
+    "products": _PRODUCTS,
+    "promotions": _PROMOTIONS,
+    "prices": _PRICES,
+    "stock": _STOCK,
+    "events": _EVENTS,
+}
 
 
 def rules_of(source: Source, columns: Mapping[str, Kind], rules: Rules, *, catalogue: bool) -> tuple[Rule, ...]:
@@ -122,14 +182,14 @@ def _read(source: Source, columns: Mapping[str, Kind]) -> list[Rule]:
     ]
     for name, column in source.columns:
         text = text_sql(column, columns)
-        typed = {"units": "units_read", "amount": "amount_read"}.get(name, name)
+        typed = read_name(name)
         if name in REQUIRED[source.table]:
             missing = f"{typed} IS NULL AND __malformed IS NULL AND {text} IS NULL"
             found.append(Rule(f"missing_{name}", "quarantine", missing, f"{name} is empty", parsing=True, firm=True))
         what = "number" if name in NUMBERS else {"ts": "time", "first_day": "day"}.get(name)
         if what is not None:
             like = "" if what == "number" else f" like {source.timestamp_format or '2024-01-31 13:05:00'}"
-            bad = f"{'read_' + name if name.endswith('discount') else typed} IS NULL AND {text} IS NOT NULL"
+            bad = f"{typed} IS NULL AND {text} IS NOT NULL"
             found.append(
                 Rule(f"unreadable_{name}", "quarantine", bad, f"{name} is not a {what}{like}", text, parsing=True, firm=True)
             )

@@ -11,7 +11,7 @@ import re
 import tomllib
 import zoneinfo
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -26,11 +26,17 @@ TABLES: Final[Mapping[str, frozenset[str]]] = {
         | {"loyalty_discount", "coupon_discount", "coupon_match_discount"}
     ),
     "promotions": frozenset({"product_id", "store_id", "first_day", "display", "mailer"}),
+    "prices": frozenset({"product_id", "ts", "price", "cost"}),
+    "stock": frozenset({"product_id", "store_id", "ts", "units"}),
+    "events": frozenset({"list_id", "product_id", "action", "customer_id", "ts", "place", "scene", "model", "propensity"}),
 }
 REQUIRED: Final[Mapping[str, frozenset[str]]] = {
     "products": frozenset({"product_id", "title"}),
     "order_lines": frozenset({"order_id", "product_id", "ts", "units", "amount"}),
     "promotions": frozenset({"product_id", "store_id", "first_day"}),
+    "prices": frozenset({"product_id", "ts", "price"}),
+    "stock": frozenset({"product_id", "ts", "units"}),
+    "events": frozenset({"list_id", "product_id", "action", "ts"}),
 }
 
 
@@ -76,7 +82,15 @@ class Week:
     begins: dt.date
 
 
-Column = Own | Constant | Join | Multiply | Week
+@dataclass(frozen=True)
+class Reworded:
+    """A column whose texts stand for others: pairs of the shop's own and the house's; one that is in no pair stays."""
+
+    own: Own
+    words: tuple[tuple[str, str], ...]
+
+
+Column = Own | Constant | Join | Multiply | Week | Reworded
 
 
 @dataclass(frozen=True)
@@ -146,7 +160,10 @@ class AdapterChoice:
 
 @dataclass(frozen=True)
 class ShopFile:
-    """A shop as its file describes it. Money is in `currency` (ISO 4217), days are those of `timezone` (IANA)."""
+    """A shop as its file describes it. Money is in `currency` (ISO 4217), days are those of `timezone` (IANA).
+
+    `policy` is the table of that name as it was written; `recommendation.policy_file` reads it.
+    """
 
     name: str
     currency: str
@@ -157,6 +174,7 @@ class ShopFile:
     memory: str = "600MB"
     threads: int = 2
     engine: str = "duckdb"
+    policy: Mapping[str, Any] = field(default_factory=dict)
 
 
 def load(shop: Path) -> ShopFile:
@@ -186,6 +204,8 @@ def parse(text: str, place: str = FILE_NAME) -> ShopFile:
     sources = tuple(source(one, f"{place}, source {number}") for number, one in enumerate(data["sources"], start=1))
     sources = tuple(replace(one, timezone=one.timezone or str(known.get("timezone", ""))) for one in sources)
     rules = _rules(data.get("rules", {}), f"{place}, [rules]")
+    if not isinstance(known.get("policy", {}), Mapping):
+        raise ConfigError(f"{place}: policy is {known['policy']!r}", "write it as a table: [policy], then its keys")
     choice = _adapter(data["adapter"], f"{place}, [adapter]") if "adapter" in data else None
     known |= {"sources": sources, "rules": rules, "adapter": choice}
     missing = [name for name in ("name", "currency", "timezone") if not known.get(name)]
@@ -256,7 +276,7 @@ def _check_source(source: Source, place: str) -> None:
 def own_names(column: Column) -> set[str]:
     """The shop's own columns that `column` reads."""
     match column:
-        case Own(names):
+        case Own(names) | Reworded(Own(names)):
             return set(names)
         case Join(parts):
             return {name for part in parts for name in part.names}
@@ -283,6 +303,10 @@ def _column(value: object, place: str) -> Column:
             return Multiply(left, right)
         case {"week": str(name), "begins": begins, **rest} if not rest and isinstance(begins, dt.date):
             return Week(name, begins)
+        case {"column": own, "words": {**words}, **rest} if (
+            words and not rest and all(isinstance(w, str) for w in words.values())
+        ):
+            return Reworded(_own(own, place), tuple((str(theirs), str(ours)) for theirs, ours in words.items()))
     raise ConfigError(f"{place}: cannot read {value!r}", hint)
 
 

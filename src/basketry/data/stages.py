@@ -16,16 +16,26 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from basketry.data import clock
-from basketry.data.expressions import NUMBERS, date_sql, identifier, literal, naive_sql, number_sql, own, text_sql
+from basketry.data.expressions import (
+    DISCOUNTS,
+    NUMBERS,
+    date_sql,
+    identifier,
+    literal,
+    naive_sql,
+    number_sql,
+    own,
+    read_name,
+    text_sql,
+)
 from basketry.data.malformed import MALFORMED, ROW
+from basketry.data.shapes import SHAPES, personal, timed
 from basketry.data.shopfile import TABLES, Rules, Source, own_names
 
 if TYPE_CHECKING:
     from basketry.data.rules import Rule
     from basketry.data.sources import Kind, Raw
 
-KEYS: Final = {"products": ("product_id",), "promotions": ("product_id", "store_id", "first_day")}
-_DISCOUNTS: Final = ("loyalty_discount", "coupon_discount", "coupon_match_discount")
 _SENSIBLE: Final = "TIMESTAMP '1900-01-01' AND TIMESTAMP '2199-12-31'"
 _NO_MONEY: Final = "CAST(NULL AS DECIMAL(18, 4))"
 
@@ -78,8 +88,7 @@ class Stages:
                 value = f"CAST(NULL AS DECIMAL(18, {scale}))"
                 if column is not None:
                     value = number_sql(column, self.columns, self.source, scale)
-                read = f"read_{name}" if name in _DISCOUNTS else f"{name}_read"
-                found.append(f"{value} AS {read}")
+                found.append(f"{value} AS {read_name(name)}")
             else:
                 text = "CAST(NULL AS VARCHAR)" if column is None else text_sql(column, self.columns)
                 found.append(f"{text} AS {'customer' if name == 'customer_id' else name}")
@@ -87,7 +96,7 @@ class Stages:
 
     def timed(self) -> str:
         """Instants and days; discounts that are not given are 0."""
-        if self.source.table != "order_lines":
+        if not timed(self.source.table):
             return self.typed()
         assert self.clock is not None
         is_utc = naive_sql(self.source.mapping["ts"], self.columns, self.source)[1]
@@ -98,15 +107,17 @@ class Stages:
         else:
             ts, local = f"CASE WHEN {is_utc} THEN ts_naive ELSE {utc} END", f"NOT {is_utc}"
         never, twice = (f"{local} AND ({test('ts_naive', found)})" for test in (clock.never_sql, clock.twice_sql))
-        discounts = [f"coalesce(read_{name}, 0) AS {name}" for name in _DISCOUNTS]
-        inner = f"SELECT *, {ts} AS ts, {never} AS ts_never, {twice} AS ts_twice, {', '.join(discounts)} FROM ({self.typed()})"
+        given = [name for name in DISCOUNTS if name in TABLES[self.source.table]]
+        discounts = "".join(f", coalesce({read_name(name)}, 0) AS {name}" for name in given)
+        inner = f"SELECT *, {ts} AS ts, {never} AS ts_never, {twice} AS ts_twice{discounts} FROM ({self.typed()})"
         return f"SELECT *, CAST({clock.local_sql('ts', *self.clock.shop)} AS DATE) AS day FROM ({inner})"
 
     def checked(self, beside: Collection[str]) -> str:
         """Rows with what the row sets in `beside` say of them."""
         if self.source.table != "order_lines":
             flags = [f"{self._within(name, beside)} AS {name}" for name in ("repeated", "already")]
-            return f"SELECT *, {', '.join(flags)} FROM ({self.timed()}) AS line {self._joins(beside)}"
+            flags.append(f"{'known.product_id IS NOT NULL' if 'known' in beside else 'true'} AS known")
+            return f"SELECT line.*, {', '.join(flags)} FROM ({self.timed()}) AS line {self._joins(beside)}"
         by_volume = "coalesce(known.by_volume, false)" if self._volume() else "false"
         below = f"CAST(amount_read AS DOUBLE) < {self.rules.thousandths_below!r} * CAST(units_read AS DOUBLE)"
         flags = [f"{self._within(name, beside)} AS {name}" for name in ("repeated", "already")]
@@ -134,9 +145,9 @@ class Stages:
 
     def totals(self) -> str:
         """Rows, money and first and last time of each customer."""
-        times = ("min(ts_naive)", "max(ts_naive)") if self.source.table == "order_lines" else ("NULL", "NULL")
+        times = ("min(ts_naive)", "max(ts_naive)") if timed(self.source.table) else ("NULL", "NULL")
         money = "amount_read" if self.source.table == "order_lines" else _NO_MONEY
-        customer = "customer" if self.source.table == "order_lines" else "CAST(NULL AS VARCHAR)"
+        customer = "customer" if personal(self.source.table) else "CAST(NULL AS VARCHAR)"
         return (
             f"SELECT {customer} AS customer, count(*) AS n, CAST(coalesce(sum({money}), 0) AS DECIMAL(38, 4)) AS money, "
             f"CAST({times[0]} AS TIMESTAMP) AS first, CAST({times[1]} AS TIMESTAMP) AS last FROM ({self.typed()}) GROUP BY 1"
@@ -156,11 +167,11 @@ class Stages:
 
     def already(self) -> str:
         """Rows that the committed table holds from another source."""
-        same = {
-            "products": "e.product_id = n.product_id",
-            "promotions": "e.product_id = n.product_id AND e.store_id = n.store_id AND e.first_day = n.first_day",
-            "order_lines": "e.order_id = n.order_id AND e.product_id = n.product_id AND timezone('UTC', e.ts) = n.ts",
-        }[self.source.table]
+        same = "e.order_id = n.order_id AND e.product_id = n.product_id AND timezone('UTC', e.ts) = n.ts"
+        if (shape := SHAPES.get(self.source.table)) is not None:
+            tests = dict.fromkeys(shape.key, "=") | dict.fromkeys(shape.loose, "IS NOT DISTINCT FROM")
+            stored = {name: "timezone('UTC', e.ts)" if name == "ts" else f"e.{name}" for name in shape.key}
+            same = " AND ".join(f"{stored[name]} {test} n.{name}" for name, test in tests.items())
         return f"SELECT {ROW} AS row FROM ({self.timed()}) AS n WHERE EXISTS (SELECT 1 FROM stored.earlier AS e WHERE {same})"
 
     def candidates(self, beside: Collection[str]) -> str:
@@ -211,16 +222,14 @@ class Stages:
         lineage = f"SELECT {self._lineage()} AS source, {ROW} AS row"
         rest = f"FROM ({self.checked(beside)}) AS one"
         aside = f"NOT EXISTS (SELECT 1 FROM ({self._aside(rules)}) AS a WHERE a.row = one.{ROW})"
-        match self.source.table:
-            case "products":
-                names = ("product_id", "title", "description", "brand", "department", "category", "subcategory", "size")
-                return f"SELECT {', '.join(names)} {rest} WHERE {aside}"
-            case "promotions":
-                return f"{lineage}, product_id, store_id, first_day, display, mailer {rest} WHERE {aside}"
+        customers = "LEFT JOIN stored.pseudonyms AS known ON known.customer = one.customer"
+        if (shape := SHAPES.get(self.source.table)) is not None:
+            select = f"{lineage}, {', '.join(shape.kept)}" if shape.lineage else f"SELECT {', '.join(shape.kept)}"
+            return f"{select} {rest} {customers if personal(self.source.table) else ''} WHERE {aside}"
         return (
             f"{lineage}, order_id, known.customer_id, product_id, make_timestamptz(epoch_us(ts)) AS ts, day, store_id, units, "
-            f"CAST(amount AS DECIMAL(18, 4)) AS amount, {', '.join(f'CAST({d} AS DECIMAL(18, 4)) AS {d}' for d in _DISCOUNTS)} "
-            f"{rest} LEFT JOIN stored.pseudonyms AS known ON known.customer = one.customer WHERE {aside}"
+            f"CAST(amount AS DECIMAL(18, 4)) AS amount, {', '.join(f'CAST({d} AS DECIMAL(18, 4)) AS {d}' for d in DISCOUNTS)} "
+            f"{rest} {customers} WHERE {aside}"
         )
 
     def quarantined(self, rules: Sequence[Rule]) -> str:
@@ -228,19 +237,19 @@ class Stages:
         bits = [(1 << bit, literal(rule.name)) for bit, rule in enumerate(rules) if rule.sets_aside]
         first = " ".join(f"WHEN a.mask & {bit} <> 0 THEN {name}" for bit, name in bits)
         every = ", ".join(f"CASE WHEN a.mask & {bit} <> 0 THEN {name} END" for bit, name in bits)
-        lines = self.source.table == "order_lines"
+        lines, named = self.source.table == "order_lines", personal(self.source.table)
         customer = self.source.mapping.get("customer_id")
         hidden = own_names(customer) if customer is not None else set()
         fields = {name for _, column in self.source.columns for name in own_names(column)} - hidden
         packed = [f"{identifier(name)} := {own(name)}" for name in sorted(fields)]
-        packed += ["customer_id := known.customer_id"] if lines and "customer_id" not in fields else []
+        packed += ["customer_id := known.customer_id"] if named and "customer_id" not in fields else []
         return (
             f'SELECT {self._lineage()} AS source, one.{ROW} AS row, {literal(self.source.table)} AS "table", '
             f"CASE {first} END AS rule, string_split(concat_ws(',', {every}), ',') AS rules, "
             f"{'amount_read' if lines else _NO_MONEY} AS money, "
             f"coalesce({MALFORMED}, CAST(to_json(struct_pack({', '.join(packed)})) AS VARCHAR)) AS record "
             f"FROM ({self.typed()}) AS one JOIN ({self._aside(rules)}) AS a ON a.row = one.{ROW}"
-            + (" LEFT JOIN stored.pseudonyms AS known ON known.customer = one.customer" if lines else "")
+            + (" LEFT JOIN stored.pseudonyms AS known ON known.customer = one.customer" if named else "")
         )
 
     def netted(self, rules: Sequence[Rule]) -> str:
@@ -255,14 +264,15 @@ class Stages:
     def _key(self) -> str:
         """What makes a row the same as another: its key, or its whole content where the table has no key."""
         whole = sorted({name for _, column in self.source.columns for name in own_names(column)})
-        return ", ".join(KEYS.get(self.source.table) or map(own, whole))
+        shape = SHAPES.get(self.source.table)
+        return ", ".join(["ts_naive" if name == "ts" else name for name in shape.key] if shape else map(own, whole))
 
     def _lineage(self) -> str:
         """The source's id as an enumeration of one: a dictionary that need not be looked up for every row."""
         return f"CAST({literal(self.id)} AS ENUM ({literal(self.id)}))"
 
     def _volume(self) -> bool:
-        return self.catalogue and bool(self.rules.thousandths)
+        return self.catalogue and self.source.table == "order_lines" and bool(self.rules.thousandths)
 
     def _within(self, name: str, beside: Collection[str]) -> str:
         return f"{name}_rows.row IS NOT NULL" if name in beside else "false"
@@ -280,7 +290,7 @@ class Stages:
         catalogue = f"SELECT product_id, {volume} AS by_volume FROM stored.products"
         if "known" in beside:
             joins.append(f"LEFT JOIN ({catalogue}) AS known ON known.product_id = line.product_id")
-        elif self._volume() and self.source.table == "order_lines":
+        elif self._volume():
             joins.append(f"LEFT JOIN ({catalogue} WHERE {volume}) AS known ON known.product_id = line.product_id")
         return " ".join(joins)
 

@@ -68,6 +68,12 @@ customer_id = "card"                               # stored as a keyed hash only
 store_id = {value = "web"}                         # the same in every row
 # also: loyalty_discount, coupon_discount, coupon_match_discount
 
+# More tables, mapped likewise; see the reference of shop.toml for their columns:
+#   prices      product_id, ts (from when it holds), price, cost
+#   stock       product_id, ts (of the count), units, store_id
+#   promotions  product_id, store_id, first_day of the week
+#   events      list_id, product_id, action (impression, click, purchase, dismissal), ts, customer_id, place, propensity
+
 # From PostgreSQL: the address stands in an environment variable, never in this file.
 # [[source]]
 # table = "order_lines"
@@ -78,6 +84,10 @@ store_id = {value = "web"}                         # the same in every row
 # off = ["outlier"]               # rules not to apply, by the names that ingest prints
 # outliers = "quarantine"         # default "flag": count them, keep them
 # thousandths = ["FUEL"]          # subcategories whose units are written in thousandths
+
+# [policy]                        # what you want of every recommended list
+# never = "category = Alcohol"
+# caps = [{column = "brand", most = 2}]
 """
 
 TEMPLATES: Final = {"": _OWN, "complete_journey": _COMPLETE_JOURNEY, "uci_online_retail": _UCI}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from basketry.core.errors import RequestError
-from basketry.evaluation.bootstrap import Resampled, case_weights
+from basketry.evaluation.bootstrap import Draws, Resampled
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -64,11 +64,9 @@ def drafted_wins(
     clicked; `decided` = the share of lists that either won.
     """
     wins = np.sign((clicked & (drafted.team == 1)).sum(axis=1) - (clicked & (drafted.team == 0)).sum(axis=1))
-    some = clicked.any(axis=1)
-    weights = case_weights(cluster, resamples, seed)
-    total = weights @ some
+    columns = np.column_stack([wins, clicked.any(axis=1), wins != 0, np.ones(len(wins))]).astype(np.float64)
+    net, some, won, n = Draws.of(cluster, resamples, seed).totals(columns).T
     preference, decided = (
-        np.divide(weights @ values, by, out=np.full(len(weights), np.nan), where=by > 0)
-        for values, by in ((wins, total), (wins != 0, weights.sum(axis=1)))
+        np.divide(values, by, out=np.full(len(by), np.nan), where=by > 0) for values, by in ((net, some), (won, n))
     )
     return Resampled({"preference": preference, "decided": decided})

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from basketry.core.errors import DataError
-from basketry.evaluation.bootstrap import Resampled, case_weights
+from basketry.evaluation.bootstrap import Draws, Resampled
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -79,17 +79,12 @@ def off_policy(logged: Logged, most: float = np.inf, resamples: int = 500, seed:
     `most` caps w, which trades variance for a bias towards what is shown often. snips is NaN where no weight is above 0.
     """
     w = np.minimum(logged.importance, most)
-    weights = case_weights(logged.cluster, resamples, seed)
-    total = weights.sum(axis=1)
-    gained, shares = weights @ (w * logged.reward), weights @ w
-    figures = {
-        "logged": _over(weights @ logged.reward, total),
-        "ips": _over(gained, total),
-        "snips": _over(gained, shares),
-    }
+    columns = [np.ones(len(w)), logged.reward, w * logged.reward, w]
     if logged.expected is not None and logged.expected_target is not None:
-        figures["dr"] = _over(weights @ (logged.expected_target + w * (logged.reward - logged.expected)), total)
-    return Resampled(figures)
+        columns.append(logged.expected_target + w * (logged.reward - logged.expected))
+    n, earned, gained, shares, *robust = Draws.of(logged.cluster, resamples, seed).totals(np.column_stack(columns)).T
+    figures = {"logged": _over(earned, n), "ips": _over(gained, n), "snips": _over(gained, shares)}
+    return Resampled(figures | ({"dr": _over(robust[0], n)} if robust else {}))
 
 
 def _over(value: Floats, by: Floats) -> Floats:

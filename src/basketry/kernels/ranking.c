@@ -134,3 +134,19 @@ void rank_sparse(const ranking *to, int64_t first, int64_t last, const double *w
         settle(&h);
     }
 }
+
+void score_sparse(const ranking *to, int64_t first, int64_t last, const double *weight, const int64_t *row_start,
+                  const int32_t *column, const float *value, double *sum, float *out)
+{
+    for (int64_t q = first; q < last; q++, out += to->n_products) {
+        for (int64_t j = 0; j < to->n_products; j++)
+            sum[j] = 0;
+        for (int64_t e = to->seen_start[q]; e < to->seen_start[q + 1]; e++) {
+            double w = weight[e];
+            for (int64_t i = row_start[to->seen[e]]; w > 0 && i < row_start[to->seen[e] + 1]; i++)
+                sum[column[i]] += w * value[i];
+        }
+        for (int64_t j = 0; j < to->n_products; j++)
+            out[j] = (float)sum[j];
+    }
+}

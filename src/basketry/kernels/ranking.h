@@ -23,3 +23,7 @@ void rank_dense(const ranking *to, int64_t first, int64_t last, const float *sco
    above 0 add nothing, and products without any other are not ranked. sum [n_products] comes in and goes out as zeros; touched is scratch [n_products]. */
 void rank_sparse(const ranking *to, int64_t first, int64_t last, const double *weight, const int64_t *row_start,
                  const int32_t *column, const float *value, double *sum, int32_t *touched);
+
+/* The same sums for all products, rounded once: out [last - first, n_products]. sum is scratch [n_products]. */
+void score_sparse(const ranking *to, int64_t first, int64_t last, const double *weight, const int64_t *row_start,
+                  const int32_t *column, const float *value, double *sum, float *out);

@@ -89,16 +89,11 @@ def rank_sparse(rows: Rows, weights: Floats, seen: Seen, k: int) -> tuple[Int32s
 
     `weights` float64 [events] of `seen`; those not above 0 add nothing. Answers as `rank_dense`. Cost: 1 to 4 ns an addition.
     """
-    _check("weights", weights, np.float64)
-    if len(weights) != len(seen.items) or rows.n != seen.n_products:
-        raise ValueError(f"{len(weights)} weights for {len(seen.items)} events, {rows.n} rows for {seen.n_products} products")
+    _check_weighed(rows, weights, seen)
     sums = np.zeros(seen.n_products, dtype=np.float64)
     touched = np.empty(seen.n_products, dtype=np.int32)
     pointers = [
-        ffi.from_buffer("double[]", weights),
-        ffi.from_buffer("int64_t[]", rows.indptr),
-        ffi.from_buffer("int32_t[]", rows.others),
-        ffi.from_buffer("float[]", rows.values),
+        *_matrix(rows, weights),
         ffi.from_buffer("double[]", sums, require_writable=True),
         ffi.from_buffer("int32_t[]", touched, require_writable=True),
     ]
@@ -107,6 +102,42 @@ def rank_sparse(rows: Rows, weights: Floats, seen: Seen, k: int) -> tuple[Int32s
         lib.rank_sparse(target, first, last, *pointers)
 
     return _ranked(seen, k, chunk)
+
+
+def score_sparse(rows: Rows, weights: Floats, seen: Seen) -> Singles:
+    """The sums that `rank_sparse` ranks by, of all products: float32 [n, n_products], each rounded once.
+
+    Cost: 1 to 4 ns an addition, and 1 ns a query and product.
+    """
+    _check_weighed(rows, weights, seen)
+    n = len(seen.indptr) - 1
+    out = np.empty((n, seen.n_products), dtype=np.float32)
+    sums = np.empty(seen.n_products, dtype=np.float64)
+    target = ffi.new("ranking *")
+    target.n_products = seen.n_products
+    target.seen_start = owner_start = ffi.from_buffer("int64_t[]", seen.indptr)
+    target.seen = owner_seen = ffi.from_buffer("int32_t[]", seen.items)
+    pointers = (*_matrix(rows, weights), ffi.from_buffer("double[]", sums, require_writable=True))
+    for first in range(0, n, _CHUNK):
+        last = min(first + _CHUNK, n)
+        lib.score_sparse(target, first, last, *pointers, ffi.from_buffer("float[]", out[first:last], require_writable=True))
+    del owner_start, owner_seen
+    return out
+
+
+def _check_weighed(rows: Rows, weights: Floats, seen: Seen) -> None:
+    _check("weights", weights, np.float64)
+    if len(weights) != len(seen.items) or rows.n != seen.n_products:
+        raise ValueError(f"{len(weights)} weights for {len(seen.items)} events, {rows.n} rows for {seen.n_products} products")
+
+
+def _matrix(rows: Rows, weights: Floats) -> tuple[object, ...]:
+    return (
+        ffi.from_buffer("double[]", weights),
+        ffi.from_buffer("int64_t[]", rows.indptr),
+        ffi.from_buffer("int32_t[]", rows.others),
+        ffi.from_buffer("float[]", rows.values),
+    )
 
 
 def _ranked(seen: Seen, k: int, chunk: Callable[[object, int, int], None]) -> tuple[Int32s, Floats]:

@@ -81,13 +81,19 @@ class Stage:
     unlike: tuple[Ranker, ...]
     missing: tuple[str, ...]
 
-    def answer(self, queries: Queries, k: int, only: Filter = EVERYTHING, keys: Sequence[str] = ()) -> Answer:
+    def answer(
+        self, queries: Queries, k: int, only: Filter = EVERYTHING, keys: Sequence[str] = (), barred: Bools | None = None
+    ) -> Answer:
         """The k best for each query among what passes `only` too. Memory: a byte a query and product, where limits are theirs.
+
+        `barred` bool [n, n_products]: what the customer of each query shall not be shown, as `feedback.resting` says.
 
         Raises RequestError and NotFound for a filter that does not fit the products.
         """
-        candidates = self._candidates(queries, only)
-        queries = self.asked(queries)
+        return self.within(self.asked(queries), k, self.candidates(queries, only, barred), keys)
+
+    def within(self, queries: Queries, k: int, candidates: Candidates, keys: Sequence[str] = ()) -> Answer:
+        """The same for the questions of `asked`, among candidates that are known."""
         depth = min(self.shelf.policy.depth(k), len(self.shelf.facts))
         answer, full = self._at(depth, queries, k, candidates, keys)
         rows = np.arange(len(queries))
@@ -134,28 +140,52 @@ class Stage:
         return answer, chain.rankings.products[:, -1] >= 0
 
     def answers(
-        self, queries: Queries, k: int, only: Filter = EVERYTHING, keys: Sequence[str] = (), *, size: int = 1_000
+        self,
+        queries: Queries,
+        k: int,
+        only: Filter = EVERYTHING,
+        keys: Sequence[str] = (),
+        barred: Bools | None = None,
+        *,
+        size: int = 1_000,
     ) -> Iterator[Answer]:
         """The same for any number of queries, `size` at a time."""
         for first in range(0, len(queries), size):
             rows = np.arange(first, min(first + size, len(queries)))
-            yield self.answer(queries.select(rows), k, only, keys[first : first + size])
+            some = None if barred is None else barred[rows]
+            yield self.answer(queries.select(rows), k, only, keys[first : first + size], some)
 
-    def _candidates(self, queries: Queries, only: Filter) -> Candidates:
+    def candidates(self, queries: Queries, only: Filter = EVERYTHING, barred: Bools | None = None) -> Candidates:
+        """What may be ranked for each query: everything that nothing bars."""
         candidates = self.shelf.candidates(only, repeats=self.scene.repeats)
         allowed = self.where if candidates.allowed is None else self.where & candidates.allowed
-        unseen = self.scene.last and not self.scene.repeats
-        if not (self.scene.apart or self.unlike or unseen):
-            return replace(candidates, allowed=allowed)
-        allowed = np.repeat(allowed[None], len(queries), axis=0)
-        if unseen:  # nor what the scene does not look at may be shown again
-            allowed[queries.histories.rows, queries.histories.products] = False
-        queries = self.asked(queries)
-        if self.scene.apart:
-            allowed &= ~_held(queries, self.shelf.facts.groups(self.scene.apart)[0])
-        for ranker in self.unlike:
-            allowed &= ~(ranker.scores(queries) > 0)
+        for limit in self._limits(queries, bought=bool(self.scene.last)).values():  # elsewhere it asks with all of the history
+            allowed = allowed & ~limit
+        if barred is not None:
+            allowed = allowed & ~barred
         return replace(candidates, allowed=allowed)
+
+    def limits(self, queries: Queries, only: Filter = EVERYTHING, barred: Bools | None = None) -> dict[str, Bools]:
+        """What each limit keeps out, by name: bool [n_products], or [n, n_products] where it is of the history.
+
+        Those of the shelf (`excluded`, `hidden`, `sold_out`, `never`); `scene` and `filter`, what does not pass what they ask
+        for; `dismissed`, what is `barred` for the customer; `bought`, the history where it is not shown again; `apart`, its
+        groups; `unlike`, what would replace it.
+        """
+        own = {} if only == EVERYTHING else {"filter": ~passing(only, self.shelf.facts)}
+        own |= {} if barred is None else {"dismissed": barred}
+        return {**self.shelf.forbidden, "scene": ~self.where, **own, **self._limits(queries, bought=True)}
+
+    def _limits(self, queries: Queries, *, bought: bool) -> dict[str, Bools]:
+        """Those of the histories; `bought` is left to the ranker where all of the history is asked with."""
+        found, asked = {}, self.asked(queries)
+        if bought and not self.scene.repeats:
+            found["bought"] = _among(queries)
+        if self.scene.apart:
+            found["apart"] = _held(asked, self.shelf.facts.groups(self.scene.apart)[0])
+        if self.unlike:
+            found["unlike"] = np.logical_or.reduce([ranker.scores(asked) > 0 for ranker in self.unlike])
+        return found
 
 
 def stage_of(scene: str | Scene, rankers: Mapping[str, Ranker], facts: Facts, policy: Policy) -> Stage:
@@ -193,6 +223,13 @@ def _latest(queries: Queries, last: int) -> Queries:
     latest = np.zeros(len(histories), dtype=np.int64)
     latest[rows] = number
     return Queries(histories.where(number > latest[rows] - last), queries.days)
+
+
+def _among(queries: Queries) -> Bools:
+    """Which products the history holds, bool [n, n_products]."""
+    held = np.zeros((len(queries), queries.histories.n_products), dtype=np.bool_)
+    held[queries.histories.rows, queries.histories.products] = True
+    return held
 
 
 def _held(queries: Queries, groups: Int32s) -> Bools:

@@ -13,7 +13,7 @@ from basketry.kernels.ranking import Seen, rank_dense
 from basketry.recommendation.events import laid_out
 from basketry.recommendation.held_out import hold_out
 from basketry.recommendation.rankers import RankerEstimator, nested, parts_of
-from basketry.recommendation.voices import Singles, Voicing, chunks, own_scores, shares
+from basketry.recommendation.voices import Singles, Voice, Voicing, chunks, shares
 from basketry.recommendation.weights import learn_weights
 
 if TYPE_CHECKING:
@@ -93,30 +93,58 @@ class Blended:
 
     def explain(self, queries: Queries, rankings: Rankings) -> Evidence:
         """What each event added to each part's score, times what that part's score counts for here."""
+        some = [
+            self._explained(queries.select(rows), Rankings(rankings.products[rows], rankings.scores[rows]))
+            for rows in chunks(len(queries))
+        ]
+        if len(some) == 1:
+            return some[0]
+        return Evidence(
+            laid_out(queries, rankings).start,
+            np.concatenate([np.empty(0), *(each.events for each in some)]),
+            np.concatenate([np.empty((0, rankings.products.shape[1])), *(each.rest for each in some)]),
+            all(each.exact for each in some),
+        )
+
+    def _explained(self, queries: Queries, rankings: Rankings) -> Evidence:
         shape = rankings.products.shape
         laid = laid_out(queries, rankings)
         events, rest, exact = np.zeros(len(laid.query)), np.zeros(shape), True
-        voices = [self.voicing.voice(part, queries) for part in self.parts]
-        share = shares(self.weights, voices)
-        for number, (part, voice) in enumerate(zip(self.parts, voices, strict=True)):
-            own = own_scores(part, queries, rankings)
+        row = np.arange(shape[0])[:, None]
+        for part, share, voice, scores in self._said(queries):
+            own = np.where(rankings.products >= 0, scores[row, np.maximum(rankings.products, 0)], 0.0)
             found = part.explain(queries, Rankings(rankings.products, own))
             above = (own > voice.floor[:, None]).astype(np.int64)
-            row = np.arange(shape[0])[:, None]
-            heard = (own > 0) * share[:, [number]]
+            heard = (own > 0) * share[:, None]
             slope = heard * voice.slope[row, above]
             events += slope[laid.query, laid.rank] * laid.of(found)
             rest += slope * np.where(own > 0, found.rest, 0) + heard * voice.shift[row, above]
             exact &= found.exact
         return Evidence(laid.start, events, rest, exact)
 
+    def _said(self, queries: Queries) -> list[tuple[Ranker, Floats, Voice, Singles]]:
+        """Of each part that weighs anything: what its voice counts for in each query, that voice, and its scores."""
+        heard = np.flatnonzero(self.weights > 0).tolist()
+        scores = [self.parts[number].scores(queries) for number in heard]
+        voices = [self.voicing.voice(each, queries) for each in scores]
+        share = shares(self.weights[heard], voices)
+        return [(self.parts[number], share[:, place], voices[place], scores[place]) for place, number in enumerate(heard)]
+
+    def said(self, queries: Queries, rankings: Rankings) -> Floats:
+        """float64 [n, k, parts]: w_p x_p of each ranked product; they add up to its score."""
+        said, there = np.zeros((*rankings.products.shape, len(self.parts))), rankings.products >= 0
+        row = np.arange(len(queries))[:, None]
+        for number, (_, share, voice, scores) in zip(
+            np.flatnonzero(self.weights > 0).tolist(), self._said(queries), strict=True
+        ):
+            own = np.where(there, scores[row, np.maximum(rankings.products, 0)], np.float32(0))
+            said[:, :, number] = share[:, None] * voice.of(own)
+        return said
+
     def _some(self, queries: Queries) -> Singles:
-        voices = [self.voicing.voice(part, queries) for part in self.parts]
-        share = shares(self.weights, voices).astype(np.float32)
         total = np.zeros((len(queries), self.n_products), dtype=np.float32)
-        for number, (part, voice) in enumerate(zip(self.parts, voices, strict=True)):
-            if self.weights[number] > 0:
-                total += share[:, [number]] * voice.of(part.scores(queries))
+        for _, share, voice, scores in self._said(queries):
+            total += share[:, None].astype(np.float32) * voice.of(scores)
         return total
 
     def state(self) -> Arrays:

@@ -94,8 +94,9 @@ def read_forest(text: npt.NDArray[np.uint8]) -> Forest:
             flat["threshold"],
             ((decision >> 1 & 1) | (missing == 2) * 2 | (missing == 1) * 4).astype(np.uint8),
             np.stack([flat["left_child"], flat["right_child"]], axis=1),
-            flat["internal_value"],
             flat["leaf_value"],
+            flat["internal_count"],
+            flat["leaf_count"],
         )
     except (KeyError, ValueError, OverflowError) as error:
         if isinstance(error, DataError):
@@ -105,7 +106,7 @@ def read_forest(text: npt.NDArray[np.uint8]) -> Forest:
 
 _COLUMNS: Final[dict[str, type[np.generic]]] = {
     "split_feature": np.int32, "threshold": np.float64, "decision_type": np.uint8, "left_child": np.int32,
-    "right_child": np.int32, "internal_value": np.float64, "leaf_value": np.float64,
+    "right_child": np.int32, "internal_count": np.float64, "leaf_value": np.float64, "leaf_count": np.float64,
 }  # fmt: skip
 
 

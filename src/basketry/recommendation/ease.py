@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from basketry.core.errors import DataError, RequestError
-from basketry.core.histories import Evidence, Rankings
 from basketry.core.space import within
 from basketry.core.telemetry import span
-from basketry.kernels.ranking import Seen, rank_dense
 from basketry.recommendation.events import added
+from basketry.recommendation.narrow import Narrow, rank_narrow
 from basketry.recommendation.recency import Recency
 from basketry.recommendation.visits import customers_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from basketry.core.histories import Candidates, Histories, Int32s, Queries
+    from basketry.core.histories import Candidates, Evidence, Histories, Int32s, Queries, Rankings
     from basketry.core.protocols import Arrays, Run, Vectors
 
     Singles = npt.NDArray[np.float32]
@@ -95,20 +94,14 @@ class DenseGraph:
         return dense
 
     def rank(self, queries: Queries, k: int, candidates: Candidates) -> Rankings:
-        """The k best candidates of each query with an event that is known; negative scores rank too. 256 queries at a time."""
-        products = np.full((len(queries), k), -1, dtype=np.int32)
-        scores = np.zeros((len(queries), k), dtype=np.float64)
-        for first in range(0, len(queries), 256):
-            rows = np.arange(first, min(first + 256, len(queries)))
-            part = queries.select(rows)
-            dense = np.full((len(rows), self.n_products), -np.inf, dtype=np.float32)
-            narrow = self._narrow(part)
-            known = np.count_nonzero(narrow, axis=1) > 0
-            dense[:, self.kept] = np.where(known[:, None], narrow, -np.inf)
-            may = candidates.select(rows)
-            seen = Seen(part.histories.indptr, part.histories.products, self.n_products, may.allowed, may.repeats)
-            products[rows], scores[rows] = rank_dense(dense, seen, k)
-        return Rankings(products, scores)
+        """The k best candidates of each query with an event that is known; negative scores rank too."""
+
+        def scored(first: int, last: int) -> Singles:
+            found = self._narrow(queries.select(np.arange(first, last)))
+            found[~found.any(axis=1)] = -np.inf
+            return found
+
+        return rank_narrow(Narrow(queries, self.kept, candidates), scored, k)
 
     def explain(self, queries: Queries, rankings: Rankings) -> Evidence:
         """weight(e) * B[product of e, j]: exact, up to the rounding of a float32 sum."""

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import polars as pl
 
+    from basketry.core.histories import Bools, Int32s
     from basketry.evaluation.off_policy import Floats, Integers, Logged
+    from basketry.recommendation.facts import Facts
 
 
 @dataclass(frozen=True)
@@ -102,3 +104,22 @@ def logged(
 def impressions(events: pl.DataFrame) -> pl.DataFrame:
     """The impressions among Events, by list and place."""
     return events.filter(action="impression").sort("list_id", "place", "product_id")
+
+
+def resting(dismissals: pl.DataFrame, facts: Facts, customers: Sequence[str], days: Int32s, rest: int) -> Bools:
+    """Which products each customer waved away less than `rest` days before the question of `days`; bool [n, n_products].
+
+    `dismissals` is of the contract of that name; `days` int32 [n] since 1970-01-01. A product waved away after the day of the
+    question rests too. Products that left the catalogue are passed over.
+    """
+    found = np.zeros((len(customers), len(facts)), dtype=np.bool_)
+    rows: dict[str, list[int]] = {}
+    for row, customer in enumerate(customers):
+        rows.setdefault(customer, []).append(row)
+    days_away = dismissals["day"].to_physical()
+    for customer, product, day in zip(dismissals["customer_id"], dismissals["product_id"], days_away, strict=True):
+        code = facts.code(product)
+        for row in rows.get(customer, []):
+            if code >= 0 and int(days[row]) - day < rest:
+                found[row, code] = True
+    return found

@@ -9,8 +9,12 @@ With n of them,
 
 Ranks, not scores, so that the figures of two models compare, and a model that rescales all scores gains nothing by it. The same
 is measured for random orders and for the order of similarity: the cosine of each history product's vector with the product's.
-Reasons are trusted where deletion is below both, each by an interval of the paired difference that excludes 0, and all
-counterfactuals are valid. Histories of one product have one order only and are left out.
+Of a ranker that calls its evidence exact, |events + rest - score| / |score| is its contribution error. Reasons are trusted
+where deletion is below both, each by an interval of the paired difference that excludes 0, no contribution error is above 1e-6
+and all counterfactuals are valid. Histories of one product have one order only and are left out.
+
+A long history is asked at some m alone, drawn from 1..n, one from each of `steps` equal parts of it: each curve's mean is
+expected to be that over all m, and so is every difference, as all orders are asked at the same m.
 
 Sources: Barkan et al., A counterfactual framework for learning and evaluating explanations for recommender systems (2024), for
 pos@k and insertion; Petsiuk, Das and Saenko, RISE (2018), for deletion and insertion.
@@ -19,7 +23,7 @@ pos@k and insertion; Petsiuk, Das and Saenko, RISE (2018), for deletion and inse
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
@@ -27,7 +31,7 @@ from basketry.core.errors import RequestError
 from basketry.core.histories import Candidates
 from basketry.core.telemetry import span
 from basketry.evaluation.bootstrap import Interval, case_weights, interval
-from basketry.recommendation.reasons.attribution import Attribution, prefixes
+from basketry.recommendation.reasons.attribution import Attribution
 from basketry.recommendation.reasons.counterfactuals import counterfactual
 from basketry.recommendation.reasons.deletions import ask
 
@@ -40,8 +44,25 @@ if TYPE_CHECKING:
     from basketry.core.protocols import Ranker, Run, Vectors
     from basketry.recommendation.reasons.deletions import Asked
 
+MOST_ERROR: Final = 1e-6  # of a score, by which exact contributions may miss it
+FIGURES: Final = {  # names in Metrics
+    "deletion": "deletion auc",
+    "insertion": "insertion auc",
+    "counterfactual_found": "counterfactual found",
+    "counterfactual_valid": "counterfactual validity",
+    "counterfactual_size": "counterfactual size",
+    "contribution_error": "contribution error",
+}
 ORDERS: Final = ("attributed", "random", "similarity")
 FEWEST_CASES: Final = 30  # of fewer an interval says little
+
+
+class Attributes(Protocol):
+    """What says what each event brought: an `Attribution`, or a way of your own."""
+
+    def evidence(self, ranker: Any, queries: Queries, rankings: Rankings, run: Run, /) -> Evidence:
+        """What each event of `queries` did for each product of `rankings`."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +71,8 @@ class Faithful:
 
     Names: `deletion`, `insertion` and `pos@k` of the attributed order, and with `:random` or `:similarity` of the others;
     `counterfactual_found`, and of those found `counterfactual_valid` and `counterfactual_size`, the share of the history that
-    must go (NaN where none was found).
+    must go (NaN where none was found or looked for); `contribution_error`, the worst of each list (NaN of evidence that is not
+    exact).
     """
 
     cases: Mapping[str, Floats]
@@ -75,6 +97,8 @@ class Faithful:
                 against.append(f"deletion is not better than by {over} order")
         if (self.cases["counterfactual_valid"] < 1).any():
             against.append("a counterfactual is not valid")
+        if (self.cases["contribution_error"] > MOST_ERROR).any():
+            against.append(f"contributions miss the score by {np.nanmax(self.cases['contribution_error']):.1e} of it")
         return tuple(against)
 
     @property
@@ -83,17 +107,17 @@ class Faithful:
         return not self.against_trust
 
     def frame(self, model: str, part: str = "all") -> pl.DataFrame:
-        """Rows of Metrics: every figure, every gain as `deletion_gain:random` and so on, and `trusted` as 1 or 0."""
+        """Rows of Metrics: every figure, every gain as `deletion auc gain:random` and so on, and `trusted` as 1 or 0."""
         import polars as pl
 
         from basketry.core.tables import Metrics
 
-        rows = [(name, self.interval(name), int(np.isfinite(values).sum())) for name, values in self.cases.items()]
+        rows = [(_figure(name), self.interval(name), int(np.isfinite(values).sum())) for name, values in self.cases.items()]
         n = self.weights.shape[1]
         for name in self.cases:
             curve, _, over = name.partition(":")
             if over:
-                rows.append((f"{curve}_gain:{over}", self.gain(curve, over), n))
+                rows.append((f"{_figure(curve)} gain:{over}", self.gain(curve, over), n))
         trusted = float(self.trusted)
         rows.append(("trusted", Interval(trusted, trusted, trusted), n))
         table = pl.DataFrame(
@@ -108,20 +132,23 @@ class Faithful:
 class Fidelity:
     """How fidelity is measured: on `cases` queries drawn by the seed, with `orders` random orders each, `k` for pos and lists.
 
-    Cost: some 2 n (orders + 2) scorings of the catalogue a query, n being the products in its history, and its counterfactual.
+    Cost: 2 m (orders + 2) scorings of the catalogue a query, m being the products in its history, `steps` at most (0: all of
+    them); and a counterfactual for each of the first `counterfactuals` queries, found by halving in some 2 log2 n rankings.
     """
 
     cases: int = 300
     orders: int = 5
     k: int = 5
     resamples: int = 500
+    steps: int = 0
+    counterfactuals: int = 300
 
     def measure(
         self,
         ranker: Ranker,
         queries: Queries,
         run: Run,
-        attribution: Attribution | None = None,
+        attribution: Attributes | None = None,
         candidates: Candidates | None = None,
         vectors: Vectors | None = None,
     ) -> Faithful:
@@ -142,7 +169,8 @@ class Fidelity:
             for row in range(len(chosen)):
                 if rankings.products[row, 0] >= 0:
                     asked = ask(ranker, chosen, row, candidates, by="product")
-                    measured.append(self._case(asked, rankings, evidence, row, vectors, random))
+                    case = self._case(asked, rankings, evidence, row, vectors, random)
+                    measured.append(case | {"contribution_error": _error(asked, rankings, evidence, row)})
                 progress.advance()
         if not measured:
             raise RequestError("no query has two products in its history and a first product", "give longer histories")
@@ -151,9 +179,10 @@ class Fidelity:
 
     def _drawn(self, queries: Queries, random: np.random.Generator) -> Int64s:
         histories = queries.histories
-        pairs = np.unique(np.stack([histories.rows, histories.products.astype(np.int64)]), axis=1)[0]
-        able = np.flatnonzero(np.bincount(pairs, minlength=len(histories)) >= 2)
-        return np.sort(random.permutation(able)[: self.cases])
+        rows, products = histories.rows, histories.products
+        other = products != products[histories.indptr[rows]]  # than the first of its history
+        able = np.flatnonzero(np.bincount(rows, other, minlength=len(histories)))
+        return random.permutation(able)[: self.cases]
 
     def _case(
         self,
@@ -173,29 +202,36 @@ class Fidelity:
             near = _cosines(vectors[np.unique(history)], vectors[product])
             orders.append(np.argsort(-near, kind="stable"))
         figures: dict[str, float] = {}
-        for curve, values in self._curves(asked, product, orders).items():
+        for curve, values in self._curves(asked, product, orders, self._places(n, random)).items():
             figures[curve] = float(values[0])
             figures[f"{curve}:random"] = float(values[1 : 1 + self.orders].mean())
             if vectors is not None:
                 figures[f"{curve}:similarity"] = float(values[-1])
-        return figures | self._counterfactual(asked, product, brought)
+        return figures | self._counterfactual(asked, product, brought if row < self.counterfactuals else None)
 
-    def _curves(self, asked: Asked, product: int, orders: list[Int64s]) -> dict[str, Floats]:
+    def _places(self, n: int, random: np.random.Generator) -> Int64s:
+        """How many parts go, from 1 to n, ascending."""
+        if not 0 < self.steps < n:
+            return np.arange(1, n + 1)
+        return 1 + (n * (np.arange(self.steps) + random.random(self.steps)) / self.steps).astype(np.int64)
+
+    def _curves(self, asked: Asked, product: int, orders: list[Int64s], places: Int64s) -> dict[str, Floats]:
         """The areas of each order, float64 [orders]; all are ranked at once, as a ranker asked once is asked cheaply."""
-        held = np.stack([prefixes(order) for order in orders])
-        n = asked.n_parts
-        ranks = asked.ranks(np.concatenate([~held[:, 1:], held[:, :-1]], axis=1).reshape(-1, n), product)
-        gone, alone = np.split(ranks.reshape(len(orders), 2 * n), 2, axis=1)
+        place = np.argsort(np.stack(orders), axis=1)[:, None]
+        kept = np.concatenate([place >= places[:, None], place < places[:, None] - 1], axis=1)
+        ranks = asked.ranks(kept.reshape(-1, asked.n_parts), product)
+        gone, alone = np.split(ranks.reshape(len(orders), 2 * len(places)), 2, axis=1)
         return {
             "deletion": (1 / gone).mean(axis=1),
             "insertion": (1 / alone).mean(axis=1),
             f"pos@{self.k}": (gone <= self.k).mean(axis=1),
         }
 
-    def _counterfactual(self, asked: Asked, product: int, brought: Floats) -> dict[str, float]:
-        found = counterfactual(asked, product, self.k, brought)
+    def _counterfactual(self, asked: Asked, product: int, brought: Floats | None) -> dict[str, float]:
+        found = None if brought is None else counterfactual(asked, product, self.k, brought, spare=False)
         if found is None:
-            return {"counterfactual_found": 0.0, "counterfactual_valid": np.nan, "counterfactual_size": np.nan}
+            looked = np.nan if brought is None else 0.0
+            return {"counterfactual_found": looked, "counterfactual_valid": np.nan, "counterfactual_size": np.nan}
         kept = ~np.isin(asked.part, found.gone)
         without = type(asked.query)(asked.query.histories.where(kept), asked.query.days)
         again = asked.ranker.rank(without, self.k, asked.candidates).products
@@ -204,6 +240,23 @@ class Fidelity:
             "counterfactual_valid": float(product not in again),
             "counterfactual_size": len(found.gone) / asked.n_parts,
         }
+
+
+def _figure(name: str) -> str:
+    """What Metrics call a figure of cases, or one of another order."""
+    curve, colon, over = name.partition(":")
+    return f"{FIGURES.get(curve, curve)}{colon}{over}"
+
+
+def _error(asked: Asked, rankings: Rankings, evidence: Evidence, row: int) -> float:
+    """The worst contribution error of one list; NaN of evidence that is not said to add up."""
+    if not evidence.exact:
+        return np.nan
+    length = len(asked.query.histories.products)
+    there = np.flatnonzero(rankings.products[row] >= 0)
+    score = rankings.scores[row, there]
+    said = np.array([evidence.of(row, rank, length).sum() for rank in there.tolist()]) + evidence.rest[row, there]
+    return float(np.max(np.abs(said - score) / np.maximum(np.abs(score), np.finfo(np.float64).tiny)))
 
 
 def _means(values: Floats, weights: Floats) -> Floats:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 
 from basketry.core.histories import Rankings
-from basketry.kernels.ranking import Rows, Seen, rank_sparse
+from basketry.kernels.ranking import Rows, Seen, rank_sparse, score_sparse
 from basketry.recommendation.events import added
 from basketry.recommendation.recency import Recency
 
@@ -44,8 +43,10 @@ class ItemGraph:
 
     def scores(self, queries: Queries) -> Vectors:
         """float32 [n, n_products], 0 where no event says anything. Memory: 4 bytes a query and product; ask in parts."""
-        dense: Vectors = (self._weighed(queries) @ self._matrix).toarray()
-        return dense
+        histories = queries.histories
+        return score_sparse(
+            self.rows, self.recency.weights(queries), Seen(histories.indptr, histories.products, self.n_products)
+        )
 
     def rank(self, queries: Queries, k: int, candidates: Candidates) -> Rankings:
         """The k best candidates of each query among those that some event points to."""
@@ -71,20 +72,6 @@ class ItemGraph:
         found[there] = self.rows.values[low[there]]
         return found
 
-    @cached_property
-    def _matrix(self) -> csr_array:
-        """B for scipy, made once: it wants both index arrays of one type, so some 16 bytes an entry are copied."""
-        from scipy.sparse import csr_array
-
-        return csr_array((self.rows.values, self.rows.others, self.rows.indptr), shape=(self.n_products, self.n_products))
-
-    def _weighed(self, queries: Queries) -> csr_array:
-        from scipy.sparse import csr_array
-
-        histories = queries.histories
-        weights = self.recency.weights(queries).astype(np.float32)
-        return csr_array((weights, histories.products, histories.indptr), shape=(len(histories), self.n_products))
-
     def state(self) -> Arrays:
         """B and the recency."""
         return {"indptr": self.rows.indptr, "others": self.rows.others, "values": self.rows.values, **self.recency.state()}
@@ -97,11 +84,15 @@ class ItemGraph:
 
 def rows_of(matrix: csr_array, most: int | None = None) -> Rows:
     """The positive entries of a square sparse matrix, of each row the `most` largest, equals by the smaller column."""
+    from scipy.sparse import csr_array
+
+    matrix = csr_array(matrix)
+    matrix.sum_duplicates()
     return Rows(*_best(matrix, most))
 
 
 def in_blocks(rows: int, block: Callable[[int, int], csr_array], most: int, size: int = 2_048) -> Rows:
-    """`rows_of` a matrix that never stands whole in memory: `block(first, last)` gives some of its rows."""
+    """`rows_of` a matrix that never stands whole in memory: `block(first, last)` gives some rows, no column twice in one."""
     parts = [_best(block(first, min(first + size, rows)), most) for first in range(0, rows, size)]
     lengths, others, values = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int32)], [np.empty(0, dtype=np.float32)]
     for part in parts:
@@ -116,8 +107,6 @@ def _best(matrix: csr_array, most: int | None) -> tuple[Int64s, Int32s, Singles]
     """Where rows begin, columns ascending, and values, of the positive entries kept."""
     from scipy.sparse import csr_array
 
-    matrix = csr_array(matrix)
-    matrix.sum_duplicates()
     lengths = np.diff(matrix.indptr)
     values = matrix.data.astype(np.float32)
     kept = values > 0
@@ -125,7 +114,9 @@ def _best(matrix: csr_array, most: int | None) -> tuple[Int64s, Int32s, Singles]
         place = np.concatenate([np.arange(matrix.indptr[row], matrix.indptr[row + 1]) for row in rows.tolist()])
         kept[place] &= _among_largest(values[place], matrix.indices[place], lengths[rows], int(most or 0), matrix.shape[1])
     ends = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr]
-    return ends.astype(np.int64), matrix.indices[kept].astype(np.int32), values[kept]
+    best = csr_array((values[kept], matrix.indices[kept], ends), shape=matrix.shape)
+    best.sort_indices()  # of the few that are kept: to sort them all would take longer than to count them
+    return best.indptr.astype(np.int64), best.indices.astype(np.int32), best.data
 
 
 def _long_rows(lengths: Int64s, most: int | None) -> Iterator[Int64s]:

@@ -116,7 +116,7 @@ class Learned:
         return Rankings(products, scores)
 
     def explain(self, queries: Queries, rankings: Rankings) -> Evidence:
-        """An attribution: what the features of each part did is shared over the events by what they did for that part.
+        """An attribution: the Shapley values of each part's features are shared over the events by what they did for that part.
 
         Only where a part's features raised or lowered the score do its events take part; everything else (sales, price, the
         customer, the context) is `rest`. It adds up to the score, yet trees are not sums over events, so it is not exact.
@@ -125,7 +125,7 @@ class Learned:
         shape = rankings.products.shape
         events = np.zeros(len(laid.query))
         rest = np.where(rankings.products >= 0, rankings.scores, 0.0)
-        did = self._contributions(queries, rankings)
+        did = self.shapley(queries, rankings)
         flat = laid.query * shape[1] + laid.rank
         for number, part in enumerate(self.parts):
             own = did[:, :, 3 * number : 3 * number + 3].sum(axis=2)
@@ -138,8 +138,12 @@ class Learned:
             rest -= np.bincount(flat, shared, minlength=own.size).reshape(shape)
         return Evidence(laid.start, events, rest, exact=False)
 
-    def _contributions(self, queries: Queries, rankings: Rankings) -> Floats:
-        """What each feature did for each ranked product, float64 [n, k, features + 1]; zeros for none."""
+    def shapley(self, queries: Queries, rankings: Rankings) -> Floats:
+        """The Shapley value of each of `names_of(len(parts))` for each ranked product, float64 [n, k, features + 1].
+
+        The last is what the trees expect of a product that is not known; together they are the sum of the trees' leaves, which
+        is the score plus `forest.lowest` less a thousandth. Zeros for no product. See `Forest.shapley`.
+        """
         forest = self._forest()
         did = np.zeros((*rankings.products.shape, forest.n_features + 1))
         for rows in chunks(len(queries)):
@@ -149,7 +153,7 @@ class Learned:
             allowed[row, products[row, place]] = True
             some = queries.select(rows)
             pool = self.pool(some, Candidates(allowed, repeats=True))
-            found = forest.contributions(features(pool, some, self.sales, self.facts))
+            found = forest.shapley(features(pool, some, self.sales, self.facts))
             keys = pool.queries * self.n_products + pool.products
             at = np.searchsorted(keys, row * np.int64(self.n_products) + products[row, place])
             did[rows[row], place] = found[at]

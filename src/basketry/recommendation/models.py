@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final
 from basketry.core.errors import RequestError
 from basketry.recommendation.blending import Blend
 from basketry.recommendation.ease import Ease
+from basketry.recommendation.ials import Ials
 from basketry.recommendation.item_neighbours import ItemNeighbours
 from basketry.recommendation.learned import LearnedRanker
-from basketry.recommendation.neural import Neural
+from basketry.recommendation.networks import NETWORKS
 from basketry.recommendation.popularity import Popularity
 from basketry.recommendation.reorder import Reorder
 from basketry.recommendation.transitions import Transitions
@@ -31,6 +32,11 @@ def parts(*, repeats: bool) -> tuple[RankerEstimator, ...]:
     return (Reorder(), *simple) if repeats else simple
 
 
+def _always(made: RankerEstimator) -> Callable[[bool, int], RankerEstimator]:
+    return lambda _repeats, _days: made
+
+
+NEURAL: Final = "neural-"  # before the name of a network
 MODELS: Final[dict[str, Callable[[bool, int], RankerEstimator]]] = {
     "blend": lambda repeats, days: Blend(parts(repeats=repeats), None, Voicing(repeats=repeats), days),
     "learned": lambda repeats, days: LearnedRanker(parts(repeats=repeats), voicing=Voicing(repeats=repeats), horizon_days=days),
@@ -38,7 +44,8 @@ MODELS: Final[dict[str, Callable[[bool, int], RankerEstimator]]] = {
     "one-step": lambda repeats, _days: Transitions(hop=0, repeats=repeats),
     "baskets": lambda _repeats, _days: ItemNeighbours(unit="visit"),
     "ease": lambda _repeats, _days: Ease(),
-    "neural": lambda _repeats, _days: Neural(gated=True),
+    "ials": lambda _repeats, _days: Ials(),
+    **{NEURAL + name: _always(made) for name, made in NETWORKS.items()},
 }
 
 

@@ -49,6 +49,14 @@ class Neural:
     pretraining: int = 5
     plan: TrainingPlan = field(default_factory=lambda: TrainingPlan(learning_rate=2e-3, epochs=20, batch_size=256, patience=3))
 
+    def __post_init__(self) -> None:
+        _ = self.layout
+
+    @property
+    def layout(self) -> Layout:
+        """The shape of the body. Raises RequestError, on construction of the estimator already, for one that cannot be."""
+        return Layout(self.body, self.dim, self.length, self.blocks, self.heads, self.masked, self.gated)
+
     def fit(
         self,
         histories: Histories,
@@ -63,13 +71,12 @@ class Neural:
         `folder` keeps checkpoints to go on from. Raises RequestError for a hyperparameter out of range or histories that teach
         nothing, EncoderError where torch is not installed.
         """
-        layout = Layout(self.body, self.dim, self.length, self.blocks, self.heads, self.masked, self.gated)
         try:
             from basketry.training.sequences import Lessons, SampledSoftmax
         except ImportError as error:
             raise EncoderError("training a neural ranker needs package torch", "pip install 'basketry[train]'") from error
         loss = SampledSoftmax(self.negatives, self.corrected, self.hidden)
-        lessons = Lessons(layout, loss, self.plan, self.dropout, self.validation, self.pretraining)
+        lessons = Lessons(self.layout, loss, self.plan, self.dropout, self.validation, self.pretraining)
         arrays, _ = lessons.learn(histories, run, features, folder, tracker)
         return NeuralRanker(arrays)
 

@@ -13,11 +13,14 @@ from basketry.encoders.history.layout import Layout, asked
 from basketry.training.plan import TrainingPlan
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from scipy.sparse import csr_array
 
     from basketry.core.histories import Floats, Int64s
     from basketry.core.protocols import Arrays, Run, Vectors
     from basketry.encoders.history.runtime import Reader
+    from basketry.training.tracking import Tracker
 
 _PART: Final = 512
 _TOLD: Final = 10  # consequents of an antecedent by which the spread is set
@@ -44,22 +47,25 @@ class NeuralAssociations:
         default_factory=lambda: TrainingPlan(learning_rate=3e-3, epochs=6, batch_size=256, patience=2, weight_decay=10.0)
     )
 
-    def fit(self, baskets: csr_array, run: Run) -> BasketNetwork:
-        """Train on `baskets`, sparse 0/1 [n, products], the oldest first. Raises RequestError for too few of them."""
+    def fit(self, baskets: csr_array, run: Run, *, folder: Path | None = None, tracker: Tracker | None = None) -> BasketNetwork:
+        """Train on `baskets`, sparse 0/1 [n, products], the oldest first. Raises RequestError for too few of them.
+
+        `folder` keeps checkpoints to go on from.
+        """
         if not (self.most >= 1 and self.examples >= 1 and 0 < self.validation < 1 and 0 <= self.dropout < 1):
             raise RequestError(f"{self} cannot be fitted", "most and examples start at 1, shares lie between 0 and 1")
         cut = round(baskets.shape[0] * (1 - self.validation))
         if not 0 < cut < baskets.shape[0]:
             raise RequestError(f"{baskets.shape[0]} baskets are too few", "give some hundreds at least")
         try:
-            from basketry.training.baskets import Antecedents, learn_baskets
+            from basketry.training.baskets import Antecedents, BasketLessons
         except ImportError as error:
             raise EncoderError("training neural associations needs package torch", "pip install 'basketry[train]'") from error
         layout = Layout(self.body, self.dim, self.most + 1, self.blocks, heads=1, masked=True)
         before, after = baskets[:cut], baskets[cut:]
         examples = Antecedents.drawn(before, self.most, self.examples, run.seed)
         judged = Antecedents.drawn(after, self.most, min(self.examples, 2_000), run.seed)
-        arrays = learn_baskets(before, layout, examples, judged, self.plan, run, self.dropout)
+        arrays = BasketLessons(layout, self.plan, self.dropout).learn(examples, judged, run, folder, tracker)
         share = np.asarray(before.sum(axis=0), dtype=np.float64).ravel() / cut
         rough = BasketNetwork({**arrays, "share": share, "precision": np.array(1.0)})
         told = np.unique(judged.antecedent, axis=0)
@@ -117,7 +123,7 @@ class BasketNetwork:
         from scipy.stats import beta
 
         chances = self.confidence(antecedents)
-        told = _likeliest(chances, antecedents, k)
+        told = likeliest(chances, antecedents, k)
         row = np.repeat(np.arange(len(told)), told.shape[1])
         sure = np.take_along_axis(chances, told, 1).astype(np.float64).ravel()
         kept = sure >= least
@@ -163,8 +169,8 @@ def counted(antecedents: Int64s, baskets: csr_array) -> tuple[Int64s, csr_array]
     return np.asarray(there.sum(axis=0)).ravel().astype(np.int64), csr_array(there.T @ columns)
 
 
-def _likeliest(chances: Vectors, antecedents: Int64s, k: int) -> Int64s:
-    """int64 [n, k], best first, none of the antecedent's own."""
+def likeliest(chances: Vectors | Floats, antecedents: Int64s, k: int) -> Int64s:
+    """The k products likeliest beside each antecedent by `chances` [n, products], none of its own: int64 [n, k]."""
     open_ = chances.copy()
     line, place = np.nonzero(antecedents >= 0)
     open_[line, antecedents[line, place]] = -1
@@ -178,7 +184,7 @@ def _precision(model: BasketNetwork, antecedents: Int64s, baskets: csr_array) ->
     from scipy.stats import betabinom
 
     chances = model.confidence(antecedents)
-    told = _likeliest(chances, antecedents, _TOLD)
+    told = likeliest(chances, antecedents, _TOLD)
     held, both = counted(antecedents, baskets)
     row = np.repeat(np.arange(len(told)), told.shape[1])
     seen = np.asarray(both[row, told.ravel()]).ravel()

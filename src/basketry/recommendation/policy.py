@@ -81,7 +81,8 @@ class Exploration:
 class Policy:
     """Rules of a list, in the order they act.
 
-    - Never shown: `excluded` product ids, what passes the filter `never`, hidden and sold-out products.
+    - Never shown: `excluded` product ids, what passes the filter `never`, hidden and sold-out products; to a customer who
+      waved a product away, that product for `dismissed_days` (0: it may come back at once).
     - Weights: relevance is multiplied by the boosts that fit and by 1 + `margin_weight` (2 s - 1), where s is the share of
       products with a smaller margin (half of equal ones), both together kept within BOOST_LIMITS; then by
       min(1, stock / `low_stock`).
@@ -95,6 +96,7 @@ class Policy:
 
     excluded: tuple[str, ...] = ()
     never: str = ""
+    dismissed_days: int = 90
     boosts: tuple[Boost, ...] = ()
     margin_weight: float = 0.0
     low_stock: float = 0.0
@@ -111,6 +113,8 @@ class Policy:
                 f"margin_weight {self.margin_weight}, diversity {self.diversity}, low_stock {self.low_stock}",
                 "margin_weight and diversity lie in [0, 1), low_stock from 0",
             )
+        if self.dismissed_days < 0:
+            raise RequestError(f"dismissed_days is {self.dismissed_days}", "give 0 or more")
         for name, given in (
             ("position", [str(pin.position) for pin in self.pins]),
             ("product", [pin.product for pin in self.pins]),

@@ -73,7 +73,8 @@ def pool_of(parts: Sequence[Ranker], queries: Queries, depth: int, candidates: C
 
 def _piece(parts: Sequence[Ranker], queries: Queries, depth: int, candidates: Candidates, voicing: Voicing) -> Pool:
     every = Candidates(repeats=voicing.repeats)
-    places_of = [part.rank(queries, depth, every).products for part in parts]
+    rankings = [part.rank(queries, max(depth, voicing.places), every) for part in parts]  # shorter ones are its beginnings
+    places_of = [ranking.products[:, :depth] for ranking in rankings]
     alike = candidates.allowed is None and candidates.repeats == every.repeats
     tops = places_of if alike else [part.rank(queries, depth, candidates).products for part in parts]
     n, n_products = len(queries), parts[0].n_products
@@ -84,10 +85,9 @@ def _piece(parts: Sequence[Ranker], queries: Queries, depth: int, candidates: Ca
     scores = np.empty((len(keys), len(parts)), dtype=np.float32)
     voices = np.empty_like(scores)
     places: npt.NDArray[np.int32] = np.zeros(scores.shape, dtype=np.int32)
-    for number, (part, top) in enumerate(zip(parts, places_of, strict=True)):
-        dense = part.scores(queries)
-        scores[:, number] = dense[query, product]
-        voices[:, number] = voicing.voice(part, queries).of(dense)[query, product]
+    for number, (part, ranking, top) in enumerate(zip(parts, rankings, places_of, strict=True)):
+        scores[:, number] = part.scores(queries)[query, product]
+        voices[:, number] = voicing.voice_of(ranking).at(scores[:, number], query)
         who, place = np.nonzero(top >= 0)
         wanted = who * np.int64(n_products) + top[who, place]
         at = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -13,7 +14,7 @@ from basketry.core.space import one_of
 from basketry.kernels.ranking import Seen, rank_dense
 
 if TYPE_CHECKING:
-    from basketry.core.histories import Candidates, Histories, Queries
+    from basketry.core.histories import Candidates, Histories, Int32s, Queries
     from basketry.core.protocols import Arrays, Run, Vectors
 
 
@@ -54,8 +55,7 @@ class Popular:
     def rank(self, queries: Queries, k: int, candidates: Candidates) -> Rankings:
         """The k most bought candidates; none that was never bought. Looks at as many as the longest history may bar."""
         histories, allowed = queries.histories, candidates.allowed
-        may = self.counts > 0 if allowed is None or allowed.ndim == 2 else (self.counts > 0) & allowed
-        best = np.argsort(np.where(may, -self.counts, np.inf), kind="stable")[: int(np.count_nonzero(may))].astype(np.int32)
+        best = self._best if allowed is None or allowed.ndim == 2 else self._best[allowed[self._best]]
         if allowed is None or allowed.ndim == 1:
             best = best[: k + (0 if candidates.repeats else int(histories.lengths.max(initial=0)))]
         place = np.full(self.n_products, -1, dtype=np.int32)
@@ -66,6 +66,13 @@ class Popular:
         scores = np.repeat(self.counts[best][None], len(queries), axis=0)
         found, score = rank_dense(scores, seen, k)
         return Rankings(np.where(found >= 0, best[found], -1) if len(best) else found, score)
+
+    @cached_property
+    def _best(self) -> Int32s:
+        """Products that were bought, most bought first, equals by the smaller code; sorted once, not once a list."""
+        order = np.argsort(-self.counts, kind="stable").astype(np.int32)
+        best: Int32s = order[: int(np.count_nonzero(self.counts > 0))]
+        return best
 
     def explain(self, queries: Queries, rankings: Rankings) -> Evidence:
         """Nothing of the history counts: the whole score is `rest`."""

@@ -56,7 +56,8 @@ class PopularInGroups:
         groups = self.groups[queries.histories.products]
         np.add.at(liked, (queries.histories.rows, groups), self.recency.weights(queries))
         liked[:, -1] = 0
-        scores: Vectors = np.ascontiguousarray(liked[:, self.groups] * self.counts, dtype=np.float32)
+        scores: Vectors = np.take(liked.astype(np.float32), self.groups, axis=1)
+        scores *= self.counts
         return scores
 
     def rank(self, queries: Queries, k: int, candidates: Candidates) -> Rankings:

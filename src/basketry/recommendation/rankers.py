@@ -28,9 +28,11 @@ def rankers() -> dict[str, type[Ranker]]:
     """Every kind of ranker there is. Imported here, as some of them are made of others."""
     from basketry.recommendation.blending import Blended
     from basketry.recommendation.ease import DenseGraph
+    from basketry.recommendation.factors import Factors
     from basketry.recommendation.fusion import Fused
     from basketry.recommendation.item_graph import ItemGraph
     from basketry.recommendation.learned import Learned
+    from basketry.recommendation.meaning import MeaningRanker
     from basketry.recommendation.neural import NeuralRanker
     from basketry.recommendation.popularity import Popular
     from basketry.recommendation.popularity_in_groups import PopularInGroups
@@ -38,6 +40,8 @@ def rankers() -> dict[str, type[Ranker]]:
     return {
         "item graph": ItemGraph,
         "dense graph": DenseGraph,
+        "factors": Factors,
+        "meaning": MeaningRanker,
         "neural": NeuralRanker,
         "popular": Popular,
         "popular in groups": PopularInGroups,

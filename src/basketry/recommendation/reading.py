@@ -1,38 +1,62 @@
-"""A shop's order lines as histories."""
+"""A shop's order lines, and what was bought and clicked in its lists, as histories."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from basketry.core.errors import DataError
 from basketry.core.histories import Histories
-from basketry.core.tables import Baskets
+from basketry.core.tables import Baskets, Buyers, UnitPrices
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import dataframely as dy
+    import polars as pl
 
+    from basketry.core.histories import Floats
     from basketry.data.dataset import Dataset
-
-BEGINNING: Final = "0001-01-01T00:00:00Z"
 
 
 def read_histories(dataset: Dataset, n_products: int) -> Histories:
     """Every customer's orders known to `dataset`, oldest first; an order is a visit, an anonymous one a customer of its own.
 
-    Product codes are positions in the sorted product ids. Memory: 12 bytes a distinct product of an order, and as much again
-    while it is read. Raises DataError where rows do not come ordered.
+    Purchases among the events join them, unless an order line of the customer, of the same day or a day beside it, holds the
+    product: a purchase that both tables tell is one. Product codes are positions in the sorted product ids. Memory: 12 bytes a
+    distinct product of an order, and as much again while it is read. Raises DataError where rows do not come ordered.
     """
-    return histories_of(dataset.stream(Baskets, "baskets", {"since": BEGINNING}), n_products)
+    return histories_of(dataset.stream(Baskets, "histories"), n_products)
+
+
+def read_named(dataset: Dataset, n_products: int) -> tuple[Histories, dict[str, int]]:
+    """The same, and the row of each known customer by pseudonym."""
+    frame = dataset.query(Baskets, "histories")
+    codes = frame["customer"].unique(maintain_order=True).to_frame().with_row_index("history")
+    known = dataset.query(Buyers, "buyers").drop_nulls("customer_id").join(codes, on="customer", how="inner")
+    return histories_of([frame], n_products), dict(known.select("customer_id", "history").iter_rows())
+
+
+def read_clicks(dataset: Dataset, n_products: int) -> Histories:
+    """What customers clicked or bought in the shop's lists: a visit is a customer's day, or the list of somebody unknown."""
+    return histories_of(dataset.stream(Baskets, "clicks"), n_products)
 
 
 def read_customer(dataset: Dataset, customer_id: str, n_products: int) -> Histories:
     """One history: the orders of the customer with this pseudonym; without events if nobody has it."""
     found = histories_of([dataset.query(Baskets, "customer_baskets", {"customer_id": customer_id})], n_products)
     return found if len(found) else nothing(n_products)
+
+
+def read_prices(dataset: Dataset, product_ids: pl.Series) -> Floats:
+    """The median price on the shelf of one unit of each product, float64 [products], NaN for what was never sold."""
+    import polars as pl
+
+    each = dataset.query(UnitPrices, "unit_prices", {}).group_by("product_id").agg(pl.col("shelf").cast(pl.Float64).median())
+    known = pl.DataFrame({"product_id": product_ids}).join(each, on="product_id", how="left", maintain_order="left")
+    prices: Floats = known["shelf"].fill_null(float("nan")).to_numpy()
+    return prices
 
 
 def nothing(n_products: int) -> Histories:

@@ -10,6 +10,7 @@ A scene names rankers by their part, which a shop fills as it can:
 | `together` | what is in one basket with what (edges `bought_together`) |
 | `complements` | the same without substitutes |
 | `similar`, `substitutes` | what is like what (edges `similar`; verdict `substitute`) |
+| `meaning` | what reads like the history, sold or never sold (vectors of texts) |
 | `in_category` | what everybody buys of the categories in the history |
 | `recent`, `popular` | what everybody bought lately, and ever |
 
@@ -51,7 +52,7 @@ _ANYONE: Final = ("in_category", "recent", "popular")
 
 SCENES: Final[dict[str, Scene]] = {
     "home": Scene("customer", "What may this customer like?", ("personal", "next", *_ANYONE), policy=_VARIED),
-    "similar": Scene("product", "What is like this product?", ("similar", "substitutes", *_ANYONE)),
+    "similar": Scene("product", "What is like this product?", ("similar", "substitutes", "meaning", *_ANYONE)),
     "goes_with": Scene(
         "product",
         "What completes this product, rather than replaces it?",
@@ -70,7 +71,7 @@ SCENES: Final[dict[str, Scene]] = {
     "new_products": Scene(
         "customer",
         "What is new, and for this customer?",
-        ("personal", "next", *_ANYONE),
+        ("meaning", "personal", "next", *_ANYONE),  # first, as the others never name what nobody has bought yet
         where="age_days <= 30",
         policy=_VARIED,
     ),

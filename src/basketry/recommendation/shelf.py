@@ -15,6 +15,8 @@ from basketry.recommendation.filters import EVERYTHING, passing
 from basketry.recommendation.policy import BOOST_LIMITS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy.typing as npt
 
     from basketry.core.histories import Bools, Floats, Int32s
@@ -43,13 +45,15 @@ class Rule(enum.IntFlag):
 class Shelf:
     """What `policy` makes of the products of `facts`; made once, for as many lists as you like.
 
-    `eligible` bool [n] is false of what is never shown; `factor` float64 [n] multiplies relevance, and `weighed` uint16 [n]
-    holds the rules that made it other than 1. Of each cap, `capped` has the group of every product, -1 for none, and the most
-    of one; `pinned` maps positions from 0 to codes; `tastes` are the groups that calibration mirrors, where it does.
+    `forbidden` holds by name what each limit keeps off, bool [n], and `eligible` bool [n] is false of all that; `factor`
+    float64 [n] multiplies relevance, and `weighed` uint16 [n] holds the rules that made it other than 1. Of each cap, `capped`
+    has the group of every product, -1 for none, and the most of one; `pinned` maps positions from 0 to codes; `tastes` are the
+    groups that calibration mirrors, where it does.
     """
 
     facts: Facts
     policy: Policy
+    forbidden: Mapping[str, Bools]
     eligible: Bools
     factor: Floats
     weighed: Flags
@@ -81,24 +85,27 @@ def shelf_of(facts: Facts, policy: Policy, *, strict: bool = False) -> Shelf:
             )
     if policy.diversity and facts.vectors is None:
         raise RequestError(f"diversity {policy.diversity} needs vectors to compare products by", "give Facts the vectors")
-    eligible = _eligible(facts, policy, strict=strict)
+    forbidden = _forbidden(facts, policy, strict=strict)
+    eligible = ~np.logical_or.reduce(list(forbidden.values()))
     factor, weighed = _factor(facts, policy, strict=strict)
     pinned = {pin.position - 1: facts.code(pin.product) for pin in policy.pins if facts.code(pin.product) >= 0}
     capped = tuple((facts.groups(cap.column)[0], cap.most) for cap in policy.caps)
     tastes = facts.groups(policy.calibration.column)[0] if policy.calibration.weight else None
-    return Shelf(facts, policy, eligible, factor, weighed, capped, pinned, tastes)
+    return Shelf(facts, policy, forbidden, eligible, factor, weighed, capped, pinned, tastes)
 
 
-def _eligible(facts: Facts, policy: Policy, *, strict: bool) -> Bools:
-    eligible = np.ones(len(facts), dtype=np.bool_)
+def _forbidden(facts: Facts, policy: Policy, *, strict: bool) -> dict[str, Bools]:
+    """What each limit keeps off the shelf."""
+    excluded = np.zeros(len(facts), dtype=np.bool_)
+    excluded[[code for code in map(facts.code, policy.excluded) if code >= 0]] = True
+    found = {"excluded": excluded}
     if facts.has("hidden"):
-        eligible &= ~facts.frame["hidden"].fill_null(value=False).to_numpy()
+        found["hidden"] = facts.frame["hidden"].fill_null(value=False).to_numpy()
     if facts.has("stock"):
-        eligible &= ~(facts.numbers("stock") <= 0)
+        found["sold_out"] = facts.numbers("stock") <= 0
     if policy.never.strip():
-        eligible &= ~passing(parsed(policy.never), facts, strict=strict)
-    eligible[[code for code in map(facts.code, policy.excluded) if code >= 0]] = False
-    return eligible
+        found["never"] = passing(parsed(policy.never), facts, strict=strict)
+    return found
 
 
 def _factor(facts: Facts, policy: Policy, *, strict: bool) -> tuple[Floats, Flags]:

@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from basketry.core.errors import RequestError
-from basketry.core.histories import Candidates
+from basketry.core.histories import Rankings
 from basketry.core.space import within
+from basketry.kernels.ranking import Seen, rank_dense
 
 if TYPE_CHECKING:
-    from basketry.core.histories import Floats, Int64s, Queries, Rankings
+    from basketry.core.histories import Floats, Int64s, Queries
     from basketry.core.protocols import Ranker
 
 HIGHEST: Final = 0.75  # of the best a floor may be: scores are float32, and 1 / (1 - HIGHEST) times their rounding is in x
@@ -42,9 +43,16 @@ class Voice:
         """X of scores [n, products], float32."""
         said: Singles = scores * self.slope[:, :1].astype(np.float32)
         if self.shift.any():
-            upper = scores > self.floor[:, None]
-            above = scores * self.slope[:, 1:].astype(np.float32) + self.shift[:, 1:].astype(np.float32)
-            np.copyto(said, above, where=upper)
+            query, product = np.nonzero(scores > self.floor[:, None])  # few: those among the best, and what the history holds
+            slope, shift = self.slope[query, 1].astype(np.float32), self.shift[query, 1].astype(np.float32)
+            said[query, product] = scores[query, product] * slope + shift
+        return np.maximum(said, 0, out=said)
+
+    def at(self, scores: Singles, queries: Int64s) -> Singles:
+        """X of a few scores, float32 [m], each of the query with that row: the same numbers as `of` has there."""
+        above = (scores > self.floor[queries]).astype(np.int64)
+        slope, shift = (each[queries, above].astype(np.float32) for each in (self.slope, self.shift))
+        said: Singles = scores * slope + shift
         return np.maximum(said, 0, out=said)
 
 
@@ -67,10 +75,21 @@ class Voicing:
         if not (self.depth >= 0 and 0 < self.low < 1):
             raise RequestError(f"{self} is no voicing", "depth starts at 0, low lies between 0 and 1")
 
-    def voice(self, part: Ranker, queries: Queries) -> Voice:
-        """The voice of one ranker in each query."""
-        top = part.rank(queries, max(self.depth, 1), Candidates(repeats=self.repeats))
-        said = np.where((top.products >= 0) & (top.scores > 0), top.scores, 0.0)
+    def voice(self, scores: Singles, queries: Queries) -> Voice:
+        """The voice in each query of the ranker that gives these `scores`, float32 [n, n_products]."""
+        histories = queries.histories
+        seen = Seen(histories.indptr, histories.products, scores.shape[1], repeats=self.repeats)
+        return self.voice_of(Rankings(*rank_dense(scores, seen, self.places)))
+
+    @property
+    def places(self) -> int:
+        """How many places of a ranking a voice rests on."""
+        return max(self.depth, 1)
+
+    def voice_of(self, top: Rankings) -> Voice:
+        """The voice in each query of a ranking of what may be ranked, to `places` or further."""
+        products, scores = top.products[:, : self.places], top.scores[:, : self.places]
+        said = np.where((products >= 0) & (scores > 0), scores, 0.0)
         said[:, 0][said[:, 0] < LEAST] = 0
         best, floor = said[:, 0], said[:, -1] if self.depth > 0 else np.zeros(len(said))
         floor = np.minimum(floor, HIGHEST * best)

@@ -46,12 +46,16 @@ def learn_weights(
     questions. `parts` are fitted on `split.train`. Of more than `most` queries as many are drawn by `seed`. Raises DataError
     where no part proposes anything relevant. Source: McFadden, Conditional logit analysis (1974).
     """
-    voicing = voicing or Voicing()
+    asked, pool = teaching(parts, split, voicing or Voicing(), most, seed)
+    return weigh(pool, pool.relevant(split.relevant[asked]))
+
+
+def teaching(parts: Sequence[Ranker], split: Split, voicing: Voicing, most: int = 5_000, seed: int = 0) -> tuple[Int64s, Pool]:
+    """At most `most` queries of the split that have an answer, int64 and rising, and what the parts propose for them."""
     asked = np.flatnonzero(np.diff(split.relevant.indptr) > 0)
     if len(asked) > most:
         asked = np.sort(np.random.default_rng(seed).choice(asked, most, replace=False))
-    pool = pool_of(parts, split.queries.select(asked), DEPTH, Candidates(repeats=voicing.repeats), voicing)
-    return weigh(pool, pool.relevant(split.relevant[asked]))
+    return asked, pool_of(parts, split.queries.select(asked), DEPTH, Candidates(repeats=voicing.repeats), voicing)
 
 
 def weigh(pool: Pool, relevant: Bools) -> Weighed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from basketry.core.protocols import Arrays, Run
     from basketry.encoders.history.layout import Layout
     from basketry.training.plan import TrainingPlan
+    from basketry.training.tracking import Tracker
 
     Ids = npt.NDArray[np.int64]
 
@@ -91,22 +93,35 @@ def beside(module: nn.Module, batch: dict[str, Tensor]) -> Tensor:
     return (losses * (batch["beside"] >= 0)).sum(1).mean()
 
 
-def learn_baskets(
-    baskets: csr_array, layout: Layout, examples: Antecedents, judged: Antecedents, plan: TrainingPlan, run: Run, dropout: float
-) -> Arrays:
-    """The arrays of a masked network trained to say what lies `beside` an antecedent; kept is what says it best of `judged`."""
-    share = (np.asarray(baskets.sum(axis=0)).ravel() + 0.5) / (baskets.shape[0] + 1)
-    with torch.random.fork_rng():
-        torch.manual_seed(run.seed)
-        network = HistoryNetwork(layout, np.ones(baskets.shape[1], dtype=np.bool_), dropout)
-    with torch.no_grad():
-        network.bias.copy_(torch.from_numpy(np.log(share / (1 - share)).astype(np.float32)))
-    network.bias.requires_grad_(True)
-    rows = np.arange(len(judged))
+@dataclass(frozen=True)
+class BasketLessons:
+    """How a masked network learns what lies `beside` an antecedent: its shape, the loop's plan, the share dropped out."""
 
-    def validate(module: nn.Module) -> float:
-        parts = np.array_split(rows, max(len(rows) // 500, 1))
-        return -float(np.mean([float(beside(module, judged.batch(part))) for part in parts]))
+    layout: Layout
+    plan: TrainingPlan
+    dropout: float
 
-    train(network, beside, examples, plan, run, validate=validate)
-    return network.arrays()
+    def learn(
+        self,
+        examples: Antecedents,
+        judged: Antecedents,
+        run: Run,
+        folder: Path | None = None,
+        tracker: Tracker | None = None,
+    ) -> Arrays:
+        """The arrays of the network; of its epochs the one is kept that says best what lies beside `judged`."""
+        share = (np.asarray(examples.baskets.sum(axis=0)).ravel() + 0.5) / (examples.baskets.shape[0] + 1)
+        with torch.random.fork_rng():
+            torch.manual_seed(run.seed)
+            network = HistoryNetwork(self.layout, np.ones(examples.baskets.shape[1], dtype=np.bool_), self.dropout)
+        with torch.no_grad():
+            network.bias.copy_(torch.from_numpy(np.log(share / (1 - share)).astype(np.float32)))
+        network.bias.requires_grad_(True)
+        rows = np.arange(len(judged))
+
+        def validate(module: nn.Module) -> float:
+            parts = np.array_split(rows, max(len(rows) // 500, 1))
+            return -float(np.mean([float(beside(module, judged.batch(part))) for part in parts]))
+
+        train(network, beside, examples, self.plan, run, validate=validate, folder=folder, tracker=tracker)
+        return network.arrays()

@@ -104,5 +104,13 @@ def digest(module: nn.Module, circumstances: Iterable[object]) -> str:
     found = hashlib.sha256(repr(tuple(circumstances)).encode())
     for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
         found.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0{tensor.requires_grad}\n".encode())
-        found.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        for part in _dense(tensor.detach().cpu()):
+            found.update(part.contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return found.hexdigest()
+
+
+def _dense(tensor: Tensor) -> tuple[Tensor, ...]:
+    """What a tensor holds, as dense ones: a sparse matrix (LightGCN's graph) is three."""
+    if tensor.layout is torch.sparse_csr:
+        return tensor.crow_indices(), tensor.col_indices(), tensor.values()
+    return (tensor,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -23,8 +24,9 @@ BY_HAND = Forest(
     np.array([0.5, 2.0]),
     np.array([0, 2 | 1], dtype=np.uint8),  # of x1 a NaN is missing and goes left
     np.array([[-1, 1], [-2, -3]], dtype=np.int32),
-    np.array([1.5, 2.5]),
     np.array([1.0, 2.0, 3.0, 10.0]),
+    np.array([4.0, 2.0]),
+    np.array([2.0, 1.0, 1.0, 4.0]),
 )
 
 
@@ -32,9 +34,11 @@ def test_by_hand():
     nan = float("nan")
     x = np.array([[0.5, 9], [0.6, 2], [0.6, 2.1], [nan, 0], [1, nan]], dtype=np.float32)
     assert BY_HAND.predict(x).tolist() == [11, 12, 13, 11, 12]  # a NaN of x0 counts as 0
-    did = BY_HAND.contributions(x)
-    # every row begins at 1.5 + 10; x0 takes it to 1 or 2.5, x1 from 2.5 to 2 or 3
-    assert did.tolist() == [[-0.5, 0, 11.5], [1, -0.5, 11.5], [1, 0.5, 11.5], [-0.5, 0, 11.5], [1, -0.5, 11.5]]
+    # nothing known: half of 1, a quarter of 2 and of 3, and 10. Of the first row x1 alone gives half of 1 and of 3, 2, x0 alone
+    # 1, both 1: x1 is worth the mean of 2 - 1.75 and of 1 - 1, x0 that of 1 - 1.75 and of 1 - 2
+    assert np.allclose(BY_HAND.shapley(x)[[0, 3]], [[-0.875, 0.125, 11.75], [-0.625, -0.125, 11.75]])
+    # of the second x0 alone gives the mean of 2 and 3, x1 alone 1.5, both 2
+    assert np.allclose(BY_HAND.shapley(x)[1], [(0.75 + 0.5) / 2, (-0.25 - 0.5) / 2, 11.75])
     assert BY_HAND.lowest == 11
     zero = replace(BY_HAND, flags=np.array([4, 0], dtype=np.uint8))  # zero is missing and goes right
     assert zero.predict(np.array([[0, 0], [-1, 0]], dtype=np.float32)).tolist() == [12, 11]
@@ -67,9 +71,22 @@ def forests(draw):
         rng.integers(-2, 3, total).astype(np.float64),
         rng.integers(0, 8, total).astype(np.uint8),
         np.concatenate([np.empty((0, 2), dtype=np.int32), *child]),
-        rng.normal(size=total),
         rng.normal(size=total + trees),
+        *_covers(child, rng),
     ), rng
+
+
+def _covers(children, rng):
+    """Rows that came to each split and leaf: those of a split are those of its children."""
+    covers, leaf_covers = [np.empty(0)], [np.empty(0)]
+    for own in children:
+        leaves = rng.integers(1, 9, len(own) + 1).astype(float)
+        cover = np.zeros(len(own))
+        for split in range(len(own))[::-1]:
+            cover[split] = sum(cover[each] if each >= 0 else leaves[-1 - each] for each in own[split])
+        covers.append(cover)
+        leaf_covers.append(leaves)
+    return np.concatenate(covers), np.concatenate(leaf_covers)
 
 
 def walked(forest, row):
@@ -96,8 +113,48 @@ def test_walks_as_its_twin(made):
     x[rng.random(x.shape) < 0.2] = np.nan
     found = forest.predict(x)
     assert np.allclose(found, [walked(forest, row) for row in x])
-    assert np.allclose(forest.contributions(x).sum(axis=1), found)
+    assert np.abs(forest.shapley(x).sum(axis=1) - found).max() <= 1e-9
     assert (found >= forest.lowest - 1e-9).all()
+
+
+def expected(forest, row, known):
+    """The mean prediction where only some features are known, node by node."""
+
+    def below(t, at):
+        leaf = forest.leaf_start[t] - 1 - at
+        if at < 0:
+            return forest.leaf[leaf]
+        split = forest.split_start[t] + at
+        own = [
+            forest.cover[forest.split_start[t] + each] if each >= 0 else forest.leaf_cover[forest.leaf_start[t] - 1 - each]
+            for each in forest.child[split]
+        ]
+        values = [below(t, each) for each in forest.child[split]]
+        if forest.feature[split] not in known:
+            return np.dot(own, values) / sum(own)
+        x, flags = float(row[forest.feature[split]]), int(forest.flags[split])
+        x = 0.0 if np.isnan(x) and not flags & 2 else x
+        missing = np.isnan(x) or (flags & 4 and x == 0)
+        return values[0 if (bool(flags & 1) if missing else x <= forest.threshold[split]) else 1]
+
+    trees = range(len(forest.split_start) - 1)
+    return sum(below(t, 0 if forest.split_start[t + 1] > forest.split_start[t] else -1) for t in trees)
+
+
+@given(forests())
+def test_shapley_values_are_means_over_all_orders(made):
+    forest, rng = made
+    x = rng.integers(-3, 4, (3, forest.n_features)).astype(np.float32)
+    x[rng.random(x.shape) < 0.2] = np.nan
+    orders = list(permutations(range(forest.n_features)))
+    for row, found in zip(x, forest.shapley(x), strict=True):
+        by_hand = np.zeros(forest.n_features + 1)
+        by_hand[-1] = expected(forest, row, ())
+        for order in orders:
+            for place, feature in enumerate(order):
+                gain = expected(forest, row, order[: place + 1]) - expected(forest, row, order[:place])
+                by_hand[feature] += gain / len(orders)
+        assert np.abs(found - by_hand).max() <= 1e-9
 
 
 @pytest.mark.parametrize(
@@ -111,10 +168,12 @@ def test_walks_as_its_twin(made):
         {"split_start": np.array([0, 2, 1])},
         {"threshold": np.array([0.5])},
         {"leaf": np.array([1.0, 2.0, 3.0, 4.0], dtype=np.float32)},
+        {"cover": np.array([4.0, 0.0])},
+        {"child": np.array([[-1, 1], [-2, -2]], dtype=np.int32)},  # one leaf twice, another never
     ],
 )
 def test_arrays_in_which_a_walk_could_get_lost_are_refused(broken):
-    with pytest.raises(ValueError, match=r"child|feature|leaf|split_start|threshold"):
+    with pytest.raises(ValueError, match=r"child|feature|leaf|split_start|threshold|cover"):
         replace(BY_HAND, **broken)
     with pytest.raises(ValueError, match="contiguous float32"):
         BY_HAND.predict(np.zeros((2, 3), dtype=np.float32))
@@ -135,6 +194,7 @@ def test_reads_what_lightgbm_writes():
     booster = lightgbm.Booster(model_str=text.tobytes().decode())
     assert np.allclose(forest.predict(x), booster.predict(x), rtol=0, atol=1e-12)
     assert len(forest.split_start) - 1 == booster.num_trees() > 1
+    assert np.allclose(forest.shapley(x), booster.predict(x, pred_contrib=True), rtol=0, atol=1e-9)
     found = forest.predict(x)
     assert found[relevant].mean() > found[~relevant].mean() + 0.5
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from basketry.kernels.ranking import Rows, Seen, rank_dense, rank_sparse
+from basketry.kernels.ranking import Rows, Seen, rank_dense, rank_sparse, score_sparse
 
 N = 6
 histories = st.lists(st.lists(st.integers(0, N - 1), max_size=5), max_size=5)
@@ -58,12 +58,14 @@ def test_sparse_equals_a_sum_by_hand(data, rows, k, repeats):
     others = np.array([j for _, j in keys], dtype=np.int32)
     matrix = Rows(indptr, others, np.array([cells[key] / 4 for key in keys], dtype=np.float32))
     products, found = rank_sparse(matrix, weights, seen, k)
+    dense = score_sparse(matrix, weights, seen)
     for query in range(len(rows)):
         score = dict.fromkeys(range(N), 0.0)
         for event in range(seen.indptr[query], seen.indptr[query + 1]):
             for (i, j), cell in cells.items():
                 if i == seen.items[event] and weights[event] > 0:
                     score[j] += weights[event] * cell / 4  # eighths times quarters add up exactly
+        assert dense[query].tolist() == [score[j] for j in range(N)]
         score = {j: value for j, value in score.items() if value > 0}
         assert (products[query].tolist(), found[query].tolist()) == by_hand(score, seen, query, k)
 

@@ -74,6 +74,23 @@ def test_a_floor_leaves_little_to_what_is_below_it():
     )
 
 
+@settings(max_examples=30)
+@given(st.integers(0, 6), st.floats(0.01, 0.9), st.booleans(), st.integers(0, 50))
+def test_a_voice_of_a_few_scores_is_that_of_all(depth, low, repeats, seed):
+    histories = shop(seed)
+    queries, voicing = asked(histories), Voicing(depth, low, repeats)
+    for estimator in (Transitions(), Popularity()):
+        part = estimator.fit(histories, Run())
+        scores = part.scores(queries)
+        voice = voicing.voice(scores, queries)
+        row, product = np.nonzero(np.random.default_rng(seed).random(scores.shape) < 0.5)
+        assert np.allclose(voice.at(scores[row, product], row), voice.of(scores)[row, product], rtol=1e-6, atol=0)
+        longer = voicing.voice_of(part.rank(queries, voicing.places + 3, Candidates(repeats=repeats)))
+        assert (longer.floor == voice.floor).all()
+        assert (longer.slope == voice.slope).all()
+        assert (longer.shift == voice.shift).all()
+
+
 def test_a_best_that_is_hardly_anything_is_nothing():
     faint, loud = (Popular(np.array(counts, dtype=np.float32)) for counts in ([1e-38, 0], [0, 1e38]))
     for depth in (0, 2):

@@ -25,6 +25,7 @@ def told(*rows) -> pl.DataFrame:
                 "action": action,
                 "customer_id": customer,
                 "ts": NOON,
+                "day": NOON.date(),
                 "place": place,
                 "scene": "home",
                 "model": None,

@@ -60,7 +60,10 @@ def test_true_reasons_of_a_sum_are_trusted():
     table = Metrics.validate(measured.frame("planted"))
     figures = dict(table.select("metric", "value").iter_rows())
     assert figures["trusted"] == 1
-    assert figures["deletion"] + figures["deletion_gain:random"] == pytest.approx(figures["deletion:random"])
+    gained = figures["deletion auc"] + figures["deletion auc gain:random"]
+    assert gained == pytest.approx(figures["deletion auc:random"])
+    assert figures["counterfactual validity"] == 1
+    assert figures["contribution error"] <= 1e-6
 
 
 @pytest.mark.parametrize("method", ["left_out", "shapley", "lime"])
@@ -99,7 +102,7 @@ def test_what_everybody_is_shown_has_no_reason_in_the_history():
     _, rows = planted()
     measured = SMALL.measure(Popular(np.arange(1, N + 1, dtype=np.float32)), asked_after(rows, N), Run())
     assert measured.interval("counterfactual_found").value == 0
-    assert measured.frame("popular").filter(metric="counterfactual_valid")["value"].to_list() == [None]
+    assert measured.frame("popular").filter(metric="counterfactual validity")["value"].to_list() == [None]
     assert not measured.trusted
 
 

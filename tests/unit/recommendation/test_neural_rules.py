@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -98,6 +101,37 @@ def test_antecedents_are_drawn_as_often_as_they_occur() -> None:
     batch = drawn.batch(np.array([0, 4_000]))
     assert batch["beside"].numpy().min(axis=1).tolist() == [-1, -1]
     assert batch["ids"][1].tolist() == [*pairs[0], 5] and batch["mask"].sum(1).tolist() == [2, 3]
+
+
+class Steps:
+    """Counts the steps it hears of, and falls at `stop`."""
+
+    def __init__(self, stop: int = 0) -> None:
+        self.stop, self.heard = stop, list[int]()
+
+    def begins(self, settings: Mapping[str, object]) -> None: ...
+
+    def measured(self, step: int, values: Mapping[str, float]) -> None:
+        if "loss" in values:
+            self.heard.append(step)
+            if step == self.stop:
+                raise KeyboardInterrupt
+
+    def ends(self, reason: str) -> None: ...
+
+
+@pytest.mark.parametrize("body", ["mlp", "transformer", "dbn"])
+def test_a_training_that_fell_goes_on(body: str, tmp_path: Path) -> None:
+    plan = TrainingPlan(learning_rate=3e-3, epochs=2, batch_size=64, checkpoint_steps=2)
+    estimator = NeuralAssociations(body, dim=8, examples=160, plan=plan)
+    whole = estimator.fit(groups(400), RUN)
+    with pytest.raises(KeyboardInterrupt):
+        estimator.fit(groups(400), RUN, folder=tmp_path, tracker=Steps(stop=5))
+    went_on, idle = Steps(), Steps()
+    again = estimator.fit(groups(400), RUN, folder=tmp_path, tracker=went_on)
+    estimator.fit(groups(400), RUN, folder=tmp_path, tracker=idle)
+    assert went_on.heard[0] == 5 and idle.heard == []
+    assert all(np.array_equal(again.arrays[name], whole.arrays[name]) for name in whole.arrays)
 
 
 def test_what_cannot_be_fitted_is_refused() -> None:

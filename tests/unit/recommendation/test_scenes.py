@@ -18,6 +18,7 @@ from basketry.recommendation.edges import Edges
 from basketry.recommendation.facts import Facts
 from basketry.recommendation.filter_text import parsed
 from basketry.recommendation.item_neighbours import ItemNeighbours
+from basketry.recommendation.meaning import Meaning
 from basketry.recommendation.policy import Cap, Exploration, Pin, Policy
 from basketry.recommendation.popularity import Popularity
 from basketry.recommendation.popularity_in_groups import PopularInGroups, PopularityInGroups
@@ -69,6 +70,7 @@ def rankers(facts):
         "complements": Edges(("bought_together",), without=("substitute",)).fit(EDGES, facts),
         "similar": Edges(("similar",)).fit(EDGES, facts),
         "substitutes": Edges(("similar", "bought_together")).fit(EDGES.filter(pl.col("verdict") == "substitute"), facts),
+        "meaning": Meaning().fit(np.eye(9, dtype=np.float32), np.array([*range(9), MILK], dtype=np.int32)),  # new reads as milk
         "in_category": PopularityInGroups().fit(histories, facts.groups("category")[0], run),
         "recent": Popularity(window_days=2).fit(histories, run),
         "popular": Popularity().fit(histories, run),
@@ -134,7 +136,8 @@ def test_next_basket_repeats_and_home_does_not():
 
 
 def test_new_promoted_and_other_categories():
-    assert answered("new_products", [MILK]) == {"new": CATALOGUE}  # never sold, so no model knows it
+    assert answered("new_products", [MILK]) == {"new": "meaning"}
+    assert answered("new_products", [TEA]) == answered("new_products", [MILK], without=("meaning",)) == {"new": CATALOGUE}
     assert list(answered("on_promotion", [])) == ["oat"]
     crossed = answered("cross_sell", [MILK, BREAD], k=9)
     assert next(iter(crossed)) == "jam" and set(crossed) == {"jam", "honey", "tea", "coffee", "mug"}

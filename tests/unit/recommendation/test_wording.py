@@ -95,6 +95,22 @@ GOLDEN = [
         "about every 7 days, last on 3 May 2026.",
         "大约在2026年5月10日会再次需要“milk”（2026年5月8日至2026年5月13日之间）：买过5次，大约每7天一次，最近一次在2026年5月3日。",
     ),
+    (
+        Statement("listed", "jam", (), {"place": 3, "first": 10, "rank": 5}),
+        "“jam” is at place 3 of your first 10; by its score alone it would be at 5.",
+        "“jam”排在前10名中的第3位；仅按得分则在第5位。",
+    ),
+    (
+        Statement("unlisted", "jam", (), {"first": 10, "rank": 1037, "ranked": 20000}),
+        "“jam” is not among your first 10: by its score it is at 1,037 of 20,000.",
+        "“jam”没有排进前10名：按得分在20000个商品中排第1037位。",
+    ),
+    (Statement("sold_out", "jam"), "“jam” is sold out.", "“jam”已售罄。"),
+    (
+        Statement("in_history", "jam"),
+        "“jam” is in your history, and this scene shows what is not.",
+        "“jam”已在您的记录中，此场景只显示记录之外的商品。",
+    ),
 ]
 
 
@@ -127,7 +143,7 @@ days = st.integers(day(1, 1, 1), day(9999, 12, 31)) | st.integers(-(2**31), 2**3
 shares = st.floats(0, 1) | st.sampled_from((0.0, 0.9996, 1.0)) | st.none() | st.just(math.nan)
 numbers = st.floats(0, 1e6) | st.sampled_from((1.0, 0.9996)) | st.none()
 FIGURES = {
-    **dict.fromkeys(("times", "events", "baskets", "antecedents", "window", "first"), counts),
+    **dict.fromkeys(("times", "events", "baskets", "antecedents", "window", "first", "rank", "ranked"), counts),
     **dict.fromkeys(("last", "due", "due_low", "due_high"), days),
     **dict.fromkeys(("share", "regularity"), shares),
     **dict.fromkeys(("gap", "similarity"), numbers),
@@ -143,6 +159,8 @@ def statements(draw) -> Statement:
     known = draw(figures)
     if claim in ("rhythm", "need"):
         known |= {"gap": 7.25, "due": draw(st.integers(0, 30000))}
+    if claim in ("listed", "unlisted"):
+        known |= {"place": draw(st.integers(1, 200)), "first": draw(st.integers(1, 200))}
     title = "" if claim in ("tastes", "price", "rhythm") else draw(titles)
     others = ()
     if claim in ("popular_in", "goes_with", "similar"):
@@ -210,6 +228,8 @@ def test_days_that_no_calendar_has():
         Statement("price", "", (), {"quarter": 5}),
         Statement("rhythm", "x", (), {"gap": 3}),
         Statement("need", "x", (), {}),
+        Statement("listed", "x", (), {"first": 3}),
+        Statement("sold_out", "x", ("y",)),
         Statement("loved", "x"),
     ],
 )

@@ -1,11 +1,11 @@
--- How much the order lines hold.
--- inputs: order_lines
+-- How much the order lines hold, and when something last happened.
+-- inputs: order_lines, events, stock
 -- output: coverage
 -- params:
 SELECT
     min(day) AS first_day,
     max(day) AS last_day,
-    max(ts) AS last_ts,
+    greatest(max(ts), (SELECT max(ts) FROM events), (SELECT max(ts) FROM stock)) AS last_ts,
     count(*) AS lines,
     count(DISTINCT order_id) AS orders,
     count(DISTINCT customer_id) AS customers,

@@ -1,20 +1,30 @@
--- The distinct products of one customer's orders as dense codes, in the order of time and order.
--- inputs: order_lines, products
+-- The same rows as of `histories`, of one customer: distinct products of orders as dense codes, in the order of time and order.
+-- inputs: order_lines, products, events
 -- output: baskets
 -- params: customer_id (pseudonym)
 WITH codes AS (
     SELECT product_id, row_number() OVER (ORDER BY product_id) - 1 AS product
     FROM products
 ),
+bought AS (
+    SELECT '+' || CAST(day AS VARCHAR) || customer_id AS order_id, product_id, customer_id, min(ts) AS ts, day
+    FROM events
+    WHERE action = 'purchase' AND customer_id = $customer_id AND NOT EXISTS (
+        SELECT 1
+        FROM order_lines AS line
+        WHERE line.customer_id = events.customer_id AND line.product_id = events.product_id
+        AND line.day >= events.day - INTERVAL '1' DAY AND line.day <= events.day + INTERVAL '1' DAY
+    )
+    GROUP BY customer_id, product_id, day
+),
 lines AS (
-    SELECT DISTINCT order_id, product_id
-    FROM order_lines
-    WHERE customer_id = $customer_id
+    SELECT order_id, product_id, ts, day FROM order_lines WHERE customer_id = $customer_id
+    UNION ALL
+    SELECT order_id, product_id, ts, day FROM bought
 ),
 orders AS (
     SELECT order_id, min(ts) AS ts, min(day) AS day
-    FROM order_lines
-    WHERE customer_id = $customer_id
+    FROM lines
     GROUP BY order_id
 ),
 numbered AS (
@@ -22,7 +32,7 @@ numbered AS (
     FROM orders
 )
 SELECT numbered.basket, codes.product, 0 AS customer, numbered.day
-FROM lines
-JOIN numbered ON numbered.order_id = lines.order_id
-JOIN codes ON codes.product_id = lines.product_id
+FROM (SELECT DISTINCT order_id, product_id FROM lines) AS held
+JOIN numbered ON numbered.order_id = held.order_id
+JOIN codes ON codes.product_id = held.product_id
 ORDER BY numbered.basket, codes.product

@@ -6,7 +6,8 @@ Four ways over one game, v(S) = the score with the events S alone, N all of them
 - `left_out`: v(N) - v(N without e). One score an event; blind to what two events do only together.
 - `shapley`: the mean over all orders of adding the events of v(before and e) - v(before); adds up to v(N) - v(nothing). All
   2^n subsets up to MOST_EXACT events, beyond that the mean over `samples` orders and their reverses.
-- `lime`: the weights of a ridge regression of v(S) on which events S holds, over `samples` random S, near ones counting more.
+- `lime`: the weights of a ridge regression of v(S) on which events S holds, over `samples` random S, near ones counting more;
+  refused, so that no event brought anything, where its R2 on these S is below `floor`: such a score is no sum even nearby.
 
 Sources: Shapley, A value for n-person games (1953); Castro, Gomez and Tejada, Polynomial calculation of the Shapley value based
 on sampling (2009); Ribeiro, Singh and Guestrin, Why should I trust you (2016).
@@ -36,7 +37,7 @@ MOST_EXACT: Final = 12  # 4,096 subsets of a history
 
 @dataclass(frozen=True)
 class Attribution:
-    """How to attribute: the `method`, `samples` random draws where it draws any, and LIME's `width` and `reg`.
+    """How to attribute: the `method`, `samples` random draws where it draws any, and LIME's `width`, `reg` and `floor`.
 
     LIME weighs S by exp(-(1 - |S| / n) ** 2 / width ** 2) and penalises weights, not the constant,
     by `reg` times their squares.
@@ -46,6 +47,7 @@ class Attribution:
     samples: int = 500
     width: float = 0.75
     reg: float = 1e-3
+    floor: float = 0.5
 
     def __post_init__(self) -> None:
         if self.method not in METHODS or self.samples < 1 or not self.width > 0 or self.reg < 0:
@@ -78,7 +80,9 @@ class Attribution:
         if self.method == "shapley":
             return shapley(asked, products, self.samples, seed)
         if self.method == "lime":
-            return lime(asked, products, self, seed)
+            found = lime(asked, products, self, seed)
+            refused = found.r2 < self.floor
+            return np.where(refused, 0.0, found.values), np.where(refused, found.whole, found.constant)
         raise RequestError("a ranker's own explanation is of whole rankings", "ask `evidence` for it")
 
 
@@ -136,16 +140,31 @@ def prefixes(order: np.ndarray) -> Bools:
     return held
 
 
-def lime(asked: Asked, products: Int32s, how: Attribution, seed: int) -> tuple[Floats, Floats]:
-    """Weights and constant of the weighted ridge regression; the whole history and the empty one are always among the draws."""
+@dataclass(frozen=True, eq=False)
+class Surrogate:
+    """LIME's regressions, one a product: `values` [parts, products], `constant`, `r2` on the weighed draws, `whole`: v(N)."""
+
+    values: Floats
+    constant: Floats
+    r2: Floats
+    whole: Floats
+
+
+def lime(asked: Asked, products: Int32s, how: Attribution, seed: int) -> Surrogate:
+    """The weighted ridge regressions; the whole history and the empty one are always among the draws.
+
+    R2 = 1 - sum of w (v - told)^2 / sum of w (v - mean v)^2, 1 where v never changes.
+    """
+    from sklearn.linear_model import Ridge
+    from sklearn.metrics import r2_score
+
     random, n = np.random.default_rng(seed), asked.n_parts
     some = random.integers(0, n + 1, how.samples)
     place = random.random((how.samples, n)).argsort(axis=1).argsort(axis=1)
     held = np.concatenate([np.ones((1, n), np.bool_), np.zeros((1, n), np.bool_), place < some[:, None]])
     weight = np.exp(-((1 - held.mean(axis=1)) ** 2) / how.width**2)
     scores = asked.scores(held, products)
-    x, y = held - np.average(held, axis=0, weights=weight), scores - np.average(scores, axis=0, weights=weight)
-    gram = x.T @ (x * weight[:, None]) + how.reg * np.eye(n)
-    values: Floats = np.linalg.lstsq(gram, x.T @ (y * weight[:, None]), rcond=None)[0]
-    constant = np.average(scores, axis=0, weights=weight) - np.average(held, axis=0, weights=weight) @ values
-    return values, constant
+    ridge = Ridge(alpha=how.reg).fit(held.astype(np.float64), scores, sample_weight=weight)
+    told = ridge.predict(held.astype(np.float64))
+    r2 = r2_score(scores, told, sample_weight=weight, multioutput="raw_values")
+    return Surrogate(ridge.coef_.reshape(len(products), n).T, ridge.intercept_, r2, scores[0])

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from basketry.core.histories import Bools, Floats, Int32s, Int64s
-    from basketry.core.protocols import Ranker
+    from basketry.core.protocols import Ranker, Vectors
 
 By = Literal["event", "product"]
 _SCORES_AT_ONCE: Final = 1 << 22  # 16 MB of scores
@@ -54,7 +54,7 @@ class Asked:
 
     def scores(self, kept: Bools, products: Int32s) -> Floats:
         """float64 [m, products]: their scores with each row of `kept`."""
-        parts = [scores[:, products] for _, scores in self._scored(kept)]
+        parts = [scores[:, products].astype(np.float64) for _, scores in self._scored(kept)]
         return np.concatenate(parts) if parts else np.empty((0, len(products)))
 
     def ranks(self, kept: Bools, product: int) -> Int64s:
@@ -65,9 +65,10 @@ class Asked:
         allowed = self._allowed()
         ranks = np.empty(len(kept), dtype=np.int64)
         for place, scores in self._scored(kept):
-            ahead = (scores >= scores[:, [product]]) & allowed
+            ahead = scores >= scores[:, [product]]
+            ahead &= allowed
             ahead[:, product] = False
-            ranks[place] = 1 + ahead.sum(axis=1)
+            ranks[place] = 1 + np.count_nonzero(ahead, axis=1)
         return ranks
 
     def listed(self, kept: Bools, product: int, k: int) -> Bools:
@@ -82,9 +83,9 @@ class Asked:
         allowed = self.candidates.allowed
         return np.ones(self.ranker.n_products, dtype=np.bool_) if allowed is None else allowed
 
-    def _scored(self, kept: Bools) -> Iterator[tuple[slice, Floats]]:
+    def _scored(self, kept: Bools) -> Iterator[tuple[slice, Vectors]]:
         for place in self._batches(len(kept)):
-            yield place, self.ranker.scores(self.with_only(kept[place])).astype(np.float64)
+            yield place, self.ranker.scores(self.with_only(kept[place]))
 
     def _batches(self, m: int) -> Iterator[slice]:
         step = max(_SCORES_AT_ONCE // self.ranker.n_products, 1)

@@ -1,6 +1,7 @@
 """From evidence to statements: which products of a history are named as reasons, and nothing that the evidence does not hold.
 
-A reason of a model whose fidelity is not trusted is not shown: whoever serves asks `Faithful.trusted` first, and shows none.
+A reason of a model whose fidelity is not trusted is not shown: whoever serves asks `Trust.earned` of the release first, and
+shows none.
 """
 
 from __future__ import annotations

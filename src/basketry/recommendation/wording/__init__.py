@@ -21,6 +21,9 @@ tastes          none; parts are categories       events; of a part its share of 
 price           none                             quarter of a category's prices, 1 the cheapest; events
 rhythm          none                             gap in days, regularity, due
 need            product                          due, due_low, due_high, times, gap in days, last
+listed          product                          place in the list of first; rank, the place by score alone
+unlisted        product                          first, the length of the list; rank by score of the ranked
+bars            product                          none: what kept it out, or put it there, each a claim of its own (BARS)
 ==============  ===============================  ======================================================================
 """
 
@@ -28,23 +31,47 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from basketry.core.errors import RequestError
 from basketry.core.figures import FORMATS, Language, known
 from basketry.core.grammar import spoken
 from basketry.recommendation.wording import chinese, english
 
-Claim = Literal[
-    "bought", "viewed", "popular", "popular_in", "goes_with", "similar", "without", "tastes", "price", "rhythm", "need"
+Bar = Literal[
+    "excluded",
+    "hidden",
+    "sold_out",
+    "never",
+    "scene",
+    "filter",
+    "dismissed",
+    "in_history",
+    "apart",
+    "unlike",
+    "capped",
+    "pinned",
+    "unfounded",
 ]
+Claim = (
+    Literal["bought", "viewed", "popular", "popular_in", "goes_with", "similar", "without", "tastes", "price", "rhythm", "need"]
+    | Literal["listed", "unlisted"]
+    | Bar
+)
 Figures = Mapping[str, float]
 
 _ACCOUNTS: Final = {"en": english.ACCOUNTS, "zh": chinese.ACCOUNTS}
 _SENTENCES: Final = {"en": english.SENTENCES, "zh": chinese.SENTENCES}
-_OF_ONE: Final = ("popular", "need")  # claims of one title
+BARS: Final[tuple[Bar, ...]] = get_args(Bar)
+_OF_ONE: Final = ("popular", "need", "listed", "unlisted", *BARS)  # claims of one title
 _OF_NONE: Final = ("tastes", "price", "rhythm")
-_NEEDS: Final = {"price": ("quarter",), "rhythm": ("gap",), "need": ("due",)}
+_NEEDS: Final = {
+    "price": ("quarter",),
+    "rhythm": ("gap",),
+    "need": ("due",),
+    "listed": ("place", "first"),
+    "unlisted": ("first",),
+}
 
 
 @dataclass(frozen=True)

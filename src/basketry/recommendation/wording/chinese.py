@@ -13,6 +13,23 @@ _BASKETS: Choice = (Clause("：最近{window}天有{baskets}单购买"), Clause(
 _OVER: Choice = (Clause("，共{events}次购买"),)
 
 
+_ONE_REASON: Final = {
+    "excluded": "被要求不显示",
+    "hidden": "已隐藏，不向任何人显示",
+    "sold_out": "已售罄",
+    "never": "被店铺规则排除",
+    "scene": "不属于此场景显示的商品",
+    "filter": "不符合筛选条件",
+    "dismissed": "不久前被您关闭",
+    "in_history": "已在您的记录中，此场景只显示记录之外的商品",
+    "apart": "与您记录中的商品同属一组，此场景只显示其他组",
+    "unlike": "会替代您记录中的商品，而此场景只显示与之相配的",
+    "capped": "让位于其他商品：列表中同组商品已达上限",
+    "pinned": "被固定在此位置",
+    "unfounded": "排在最后：您的记录和他人的购买都没有支持它的依据",
+}
+
+
 def _say(*choices: Choice) -> Grammar:
     return Grammar(choices, language="zh", listing=LISTING)
 
@@ -64,4 +81,15 @@ SENTENCES: Final[dict[str, Grammar]] = {
         (Clause("，最近一次在{last}"),),
         _END,
     ),
+    "listed": _say(
+        (Clause("{A}排在前{first}名中的第{place}位"),),
+        (Clause("；仅按得分则在第{rank}位"),),
+        _END,
+    ),
+    "unlisted": _say(
+        (Clause("{A}没有排进前{first}名"),),
+        (Clause("：按得分在{ranked}个商品中排第{rank}位"),),
+        _END,
+    ),
+    **{claim: _say((Clause(f"{{A}}{words}。"),)) for claim, words in _ONE_REASON.items()},
 }

@@ -14,6 +14,23 @@ _BASKETS: Choice = (Clause(": {baskets} {baskets?basket|baskets}"),)
 _OVER: Choice = (Clause(", over {events} {events?purchase|purchases}"),)
 
 
+_ONE_REASON: Final = {
+    "excluded": "was to be left out",
+    "hidden": "is hidden: it is shown to nobody",
+    "sold_out": "is sold out",
+    "never": "is ruled out by the shop's policy",
+    "scene": "is not of what this scene shows",
+    "filter": "does not pass the filter",
+    "dismissed": "was waved away by you a short while ago",
+    "in_history": "is in your history, and this scene shows what is not",
+    "apart": "is of a group in your history, and this scene shows others",
+    "unlike": "would replace something in your history, which this scene completes",
+    "capped": "gives way: your list holds as many of its group as it may",
+    "pinned": "is pinned to its place",
+    "unfounded": "stands last: nothing in your history, nor in what others buy, speaks for it",
+}
+
+
 def _say(*choices: Choice) -> Grammar:
     return Grammar(choices, language="en", listing=LISTING)
 
@@ -77,4 +94,15 @@ SENTENCES: Final[dict[str, Grammar]] = {
         (Clause(", last on {last}"),),
         _END,
     ),
+    "listed": _say(
+        (Clause("{A} is at place {place} of your first {first}"),),
+        (Clause("; by its score alone it would be at {rank}"),),
+        _END,
+    ),
+    "unlisted": _say(
+        (Clause("{A} is not among your first {first}"),),
+        (Clause(": by its score it is at {rank} of {ranked}"),),
+        _END,
+    ),
+    **{claim: _say((Clause(f"{{A}} {words}."),)) for claim, words in _ONE_REASON.items()},
 }

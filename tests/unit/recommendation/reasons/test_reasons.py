@@ -88,8 +88,43 @@ def test_of_a_sum_every_method_says_what_it_says_itself(seed, lengths):
 
 def test_lime_knows_what_matters_in_what_is_no_sum():
     asked = ask(Conjunctive(BOTH, power=3), asked_after([[2, 0, 1]], 4), 0, Candidates())
-    values, _ = lime(asked, np.array([3], dtype=np.int32), Attribution("lime", samples=300), seed=0)
+    values = lime(asked, np.array([3], dtype=np.int32), Attribution("lime", samples=300), seed=0).values
     assert values[2, 0] > values[1, 0] > abs(values[0, 0])
+
+
+class Parity(Conjunctive):
+    """Scores 1 where the history holds an odd number of products, to which no line is near."""
+
+    def scores(self, queries):
+        odd = queries.histories.lengths % 2
+        return np.repeat(odd[:, None], self.n_products, axis=1).astype(np.float32)
+
+
+def test_lime_tells_how_well_its_line_fits_and_is_refused_where_it_does_not():
+    three = np.array([3], dtype=np.int32)
+    history = asked_after([[0, 1, 2, 4, 5, 6]], 8)
+    bent = ask(Conjunctive(np.ones((8, 8)), power=2), history, 0, Candidates())
+    fit = lime(bent, three, Attribution("lime", samples=200), seed=3)
+    # v(S) = |S| ** 2, the same draws again: R2 by its formula
+    random = np.random.default_rng(3)
+    some = random.integers(0, 7, 200)
+    size = np.concatenate([[6, 0], some])
+    weight = np.exp(-((1 - size / 6) ** 2) / 0.75**2)
+    line = np.polyfit(size, size**2, 1, w=np.sqrt(weight))
+    mean = np.average(size**2, weights=weight)
+    r2 = 1 - np.average((size**2 - np.polyval(line, size)) ** 2, weights=weight) / np.average(
+        (size**2 - mean) ** 2, weights=weight
+    )
+    assert fit.r2 == pytest.approx([r2], abs=5e-3)  # six slopes fit the draws a little better than their mean
+    assert 0.9 < r2 < 1
+    odd = ask(Parity(np.ones((8, 8))), history, 0, Candidates())
+    assert lime(odd, three, Attribution("lime", samples=200), seed=3).r2[0] < 0.2
+    values, rest = Attribution("lime", samples=200).values(odd, three, 3)
+    assert (values == 0).all()
+    assert rest == pytest.approx([0])  # the whole score: six products are even
+    values, rest = Attribution("lime", samples=200, floor=0.999).values(bent, three, 3)
+    assert (values == 0).all()
+    assert rest == pytest.approx([36])
 
 
 def test_parts_by_product_take_all_their_events():
