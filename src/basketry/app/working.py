@@ -36,12 +36,10 @@ class Worker:
         with TemporaryDirectory(prefix="basketry-job-") as folder:
             answer = Path(folder) / "answer.json"
             command = [sys.executable, "-m", "basketry.app.job_process", str(self.shop.folder), job.operation, str(answer)]
-            process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-            )
-            assert process.stdin is not None
-            process.stdin.write(json.dumps(dict(job.request)))
-            process.stdin.close()
+            asked = Path(folder) / "request.json"
+            asked.write_text(json.dumps(dict(job.request)), encoding="utf-8")
+            with asked.open() as request:
+                process = subprocess.Popen(command, stdin=request, stdout=subprocess.DEVNULL)
             state, result = self._watched(job, process, answer)
         self.jobs.end(job, state, result)
         return job

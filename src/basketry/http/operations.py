@@ -51,8 +51,8 @@ def body_of(operation: Operation) -> type[BaseModel]:
         if field.metadata.get("local") or field.metadata.get("python_only"):
             continue
         default = ... if field.default is dataclasses.MISSING else field.default
-        limits = {"max_length": _LONGEST} if hints[field.name] is str else {}
-        fields[field.name] = (hints[field.name], Described(default, description=field.metadata["help"], **limits))
+        longest = _LONGEST if hints[field.name] is str else None
+        fields[field.name] = (hints[field.name], Described(default, description=field.metadata["help"], max_length=longest))
     name = operation.name.title().replace("-", "") + "Body"
     return create_model(name, __config__=ConfigDict(extra="forbid", allow_inf_nan=False), **fields)
 

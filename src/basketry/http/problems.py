@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi.responses import JSONResponse
@@ -19,9 +20,27 @@ _LOG: Final = logging.getLogger("basketry.http")
 
 
 def problem(status: int, code: str, title: str, hint: str = "", **more: Any) -> JSONResponse:
-    """A problem as an answer; `type` names the page about the code."""
-    body = {"type": f"docs/errors/{code}.md", "title": title, "status": status, "code": code, "hint": hint, **more}
+    """A problem as an answer; `type` names the page about the code, where there is one."""
+    body = {
+        "type": f"docs/errors/{code}.md" if code in _codes() else "about:blank",
+        "title": title,
+        "status": status,
+        "code": code,
+        "hint": hint,
+        **more,
+    }
     return JSONResponse({name: value for name, value in body.items() if value != ""}, status, media_type=MEDIA_TYPE)
+
+
+@cache
+def _codes() -> frozenset[str]:
+    """Every code that has a page."""
+    found, left = set(), [BasketryError]
+    while left:
+        one = left.pop()
+        found.add(one.code)
+        left += one.__subclasses__()
+    return frozenset(found - {BasketryError.code})
 
 
 def install(app: FastAPI) -> None:

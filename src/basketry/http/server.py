@@ -16,6 +16,7 @@ from basketry.http.guards import Guards
 if TYPE_CHECKING:
     from basketry.app.house import House
 
+ROUTERS: Final = (health.router, jobs.router, keys.router, operations.routes())
 LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -42,7 +43,7 @@ def make_app(house: House, *, closed: bool, hosts: Collection[str] = LOOPBACK, i
     app.state.house = house
     app.state.gate = Gate(house, closed=closed)
     problems.install(app)
-    for router in (health.router, jobs.router, keys.router, operations.routes()):
+    for router in ROUTERS:
         app.include_router(router)
     app.add_middleware(Guards, hosts=hosts, in_flight=in_flight)
     return app
