@@ -24,6 +24,7 @@ class AdaptRequest:
     source: str = field(
         default="",
         metadata={
+            "local": True,
             "help": "A table (.parquet, .csv, .jsonl) of text, label or text_a, text_b, weight; default: the shop's own pairs. "
             "For head: text, label. For masked: text, or a .txt file of one a line; default: the shop's products.",
             "argument": True,
@@ -31,7 +32,8 @@ class AdaptRequest:
     )
     name: str = field(default="adapted", metadata={"help": "Name of the new model: SHOP/models/NAME, used as model:NAME."})
     base: str = field(
-        default="universal", metadata={"help": "What to start from: universal, minilm, model:NAME, sentence:FOLDER."}
+        default="universal",
+        metadata={"local": True, "help": "What to start from: universal, minilm, model:NAME, sentence:FOLDER."},
     )
     method: str = field(
         default="contrastive",
@@ -41,7 +43,9 @@ class AdaptRequest:
             "left out of texts), or head (tells the label of a text, from vectors of the base as it is; no torch)."
         },
     )
-    pairs: str = field(default="bought_together", metadata={"help": f"What goes together in the shop: {', '.join(SOURCES)}."})
+    pairs: str = field(
+        default="bought_together", metadata={"local": True, "help": f"What goes together in the shop: {', '.join(SOURCES)}."}
+    )
     as_of: str = field(default="", metadata={"help": "Only what was known before this instant, ISO 8601 with zone."})
     min_customers: int = field(default=20, metadata={"help": "Distinct customers behind every pair."})
     epochs: int = field(default=0, metadata={"help": "Rounds over the texts; 0: as many as make 150 steps, 20 at most."})
@@ -54,9 +58,11 @@ class AdaptRequest:
     peft: str = field(
         default="none", metadata={"help": "Train few weights: none, lora, adalora, or adapters (in a transformer)."}
     )
-    track: str = field(default="none", metadata={"help": TRACK_HELP})
+    track: str = field(default="none", metadata={"local": True, "help": TRACK_HELP})
     keep: bool = field(default=False, metadata={"help": "Publish the model even if it does not beat its base."})
-    engine: str = field(default="", metadata={"help": "Where SQL runs: duckdb, or spark[:MASTER]; default: shop.toml's."})
+    engine: str = field(
+        default="", metadata={"local": True, "help": "Where SQL runs: duckdb, or spark[:MASTER]; default: shop.toml's."}
+    )
     seed: int = field(default=0, metadata={"help": "Seed of every random draw."})
 
 

@@ -38,7 +38,7 @@ class AuditRequest:
         metadata={"help": "Say what it costs to hold each group's exposure within this of its sales, as 0.01; 0: do not."},
     )
     min_customers: int = field(default=20, metadata={"help": "Privacy floor: distinct customers behind every group."})
-    engine: str = field(default="", metadata={"help": HELP})
+    engine: str = field(default="", metadata={"local": True, "help": HELP})
     seed: int = field(default=0, metadata={"help": "Seed of the resamples of the intervals."})
 
 

@@ -45,7 +45,7 @@ class BuildRequest:
     """What to build, and how."""
 
     as_of: str = field(default="", metadata={"help": "Knowledge cut, ISO 8601 with zone; default: after the last order line."})
-    encoder: str = field(default="universal", metadata={"help": ENCODERS})
+    encoder: str = field(default="universal", metadata={"local": True, "help": ENCODERS})
     metric: str = field(default="cosine", metadata={"help": "Similarity of texts: cosine, euclidean, or weighted (learned)."})
     neighbours: int = field(default=10, metadata={"help": "Similar products kept for each product."})
     theta: float = field(default=0.5, metadata={"help": "Least similarity of a similar edge."})
@@ -61,7 +61,7 @@ class BuildRequest:
         default="0.0001",
         metadata={"help": "Least baskets of a rule: a count, or a share; never below min_customers. none: no rules."},
     )
-    engine: str = field(default="", metadata={"help": HELP})
+    engine: str = field(default="", metadata={"local": True, "help": HELP})
     seed: int = field(default=0, metadata={"help": "Seed of every random draw: the same seed gives the same release."})
 
 

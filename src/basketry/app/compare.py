@@ -33,7 +33,7 @@ class CompareRequest:
     k: int = field(default=10, metadata={"help": "Places of a list."})
     customers: int = field(default=200, metadata={"help": "How many customers' lists, drawn by the seed."})
     examples: int = field(default=2, metadata={"help": "Lists to show side by side, of customers not named."})
-    engine: str = field(default="", metadata={"help": HELP})
+    engine: str = field(default="", metadata={"local": True, "help": HELP})
     seed: int = field(default=0, metadata={"help": "Seed of the draw of customers, and of resamples."})
 
 

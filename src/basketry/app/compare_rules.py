@@ -42,9 +42,11 @@ CHINESE: Final = {
 class CompareRulesRequest:
     """What to compare with what, and which rules to show."""
 
-    first: str = field(default="", metadata={"help": "File of baskets; default: the shop's own baskets.", "argument": True})
+    first: str = field(
+        default="", metadata={"local": True, "help": "File of baskets; default: the shop's own baskets.", "argument": True}
+    )
     second: str = field(
-        default="", metadata={"help": "File to compare it with; default: two periods of one.", "argument": True}
+        default="", metadata={"local": True, "help": "File to compare it with; default: two periods of one.", "argument": True}
     )
     before: str = field(
         default="", metadata={"help": "First period, as 2017-06-01/2017-08-31, both days in it; default: the first half."}
@@ -63,7 +65,9 @@ class CompareRulesRequest:
     k: int = field(default=10, metadata={"help": "How many rules to show, surest change first."})
     placebo: int = field(default=5, metadata={"help": "Random splits to compare as well, where no change is true; 0: none."})
     language: str = field(default="en", metadata={"help": "Language of the sentences: en or zh."})
-    out: str = field(default="", metadata={"help": "File to write all compared rules to: .csv, .parquet or .json."})
+    out: str = field(
+        default="", metadata={"local": True, "help": "File to write all compared rules to: .csv, .parquet or .json."}
+    )
     min_customers: int = field(
         default=20, metadata={"help": "Privacy floor of the shop's own baskets: distinct customers behind every count."}
     )

@@ -24,7 +24,7 @@ _MODELS: Final = "universal, minilm, model:NAME of this shop or model:FOLDER, or
 class CompressRequest:
     """What to compress, how, and how much it may cost."""
 
-    base: str = field(default="universal", metadata={"help": f"The encoder to compress: {_MODELS}"})
+    base: str = field(default="universal", metadata={"local": True, "help": f"The encoder to compress: {_MODELS}"})
     recipe: str = field(
         default="", metadata={"help": "Steps joined by +, as layers:4+align+int8; see the reference of recipes."}
     )
@@ -33,15 +33,18 @@ class CompressRequest:
         default=0.01, metadata={"help": "Share of the task metric (without --task: of neighbours) that may be lost, 0 to 1."}
     )
     texts: str = field(
-        default="", metadata={"help": "File of texts to learn from and measure on; default: the shop's products."}
+        default="",
+        metadata={"local": True, "help": "File of texts to learn from and measure on; default: the shop's products."},
     )
     text: str = field(default="text", metadata={"help": "Column of a table that holds the texts."})
     task: str = field(
         default="", metadata={"help": "Table of texts with a column `group`: a text's nearest should share its group."}
     )
-    teachers: str = field(default="", metadata={"help": "More encoders to learn from, joined by commas."})
+    teachers: str = field(default="", metadata={"local": True, "help": "More encoders to learn from, joined by commas."})
     search: float = field(default=0.0, metadata={"help": "Seconds to search for recipes instead of being given one."})
-    chart: str = field(default="", metadata={"help": "Draw loss against time of what was tried to this .svg file."})
+    chart: str = field(
+        default="", metadata={"local": True, "help": "Draw loss against time of what was tried to this .svg file."}
+    )
     seed: int = field(default=0, metadata={"help": "Seed of every random draw."})
 
 

@@ -37,7 +37,8 @@ class DoctorRequest:
         default=False, metadata={"help": "Measure the runtimes of --encoder here; a shop remembers the fastest."}
     )
     encoder: str = field(
-        default="minilm", metadata={"help": "What --bench measures: universal, minilm, model:NAME or sentence:FOLDER."}
+        default="minilm",
+        metadata={"local": True, "help": "What --bench measures: universal, minilm, model:NAME or sentence:FOLDER."},
     )
 
 

@@ -28,6 +28,7 @@ class EncodeRequest:
     source: str = field(
         default="",
         metadata={
+            "local": True,
             "help": "A .parquet, .csv or .jsonl table, a .txt file of a text a line, or a folder of images or sounds; "
             "default: the shop's products.",
             "argument": True,
@@ -36,15 +37,19 @@ class EncodeRequest:
     encoder: str = field(
         default="universal",
         metadata={
+            "local": True,
             "help": f"{HELP[:-1]}; of images: efficientnet, image:FOLDER, clip:FOLDER; of sounds: spectrogram, speech, "
-            "whisper:FOLDER."
+            "whisper:FOLDER.",
         },
     )
     text: str = field(default="text", metadata={"help": "Column of a table that holds the texts."})
     id: str = field(default="", metadata={"help": "Column of a table that names the rows; default: their number from 1."})
     out: str = field(
         default="",
-        metadata={"help": "Where to write id, text, label (of a model with a head) and vector: .parquet, or .npy for vectors."},
+        metadata={
+            "local": True,
+            "help": "Where to write id, text, label (of a model with a head) and vector: .parquet, or .npy for vectors.",
+        },
     )
 
 

@@ -52,8 +52,8 @@ class EvaluateRequest:
         default=False, metadata={"help": "Every metric and slice: coverage, novelty, diversity, cold customers and products."}
     )
     network: str = field(default="", metadata={"help": NETWORK_HELP})
-    track: str = field(default=TRACKERS[0], metadata={"help": TRACK_HELP})
-    engine: str = field(default="", metadata={"help": HELP})
+    track: str = field(default=TRACKERS[0], metadata={"local": True, "help": TRACK_HELP})
+    engine: str = field(default="", metadata={"local": True, "help": HELP})
     seed: int = field(default=0, metadata={"help": "Seed of every random draw."})
 
 

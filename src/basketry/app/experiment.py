@@ -34,7 +34,9 @@ class ExperimentRequest:
     since: str = field(default="", metadata={"help": "Only events from this instant on, ISO 8601 with zone."})
     until: str = field(default="", metadata={"help": "Only events before this instant."})
     seed: int = field(default=0, metadata={"help": "Seed of the resamples behind intervals."})
-    engine: str = field(default="", metadata={"help": "Where SQL runs: duckdb, or spark[:MASTER]; default: shop.toml's."})
+    engine: str = field(
+        default="", metadata={"local": True, "help": "Where SQL runs: duckdb, or spark[:MASTER]; default: shop.toml's."}
+    )
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,9 @@ class ExplainRequest:
     k: int = field(default=10, metadata={"help": "Of a list: its length."})
     filter: str = field(default="", metadata={"help": "Of a list: the filter it was asked with."})
     hide: str = field(default="", metadata={"help": "Of a list: product ids that were to be left out, apart by commas."})
-    engine: str = field(default="", metadata={"help": "Where SQL runs: duckdb, or spark[:MASTER]; default: shop.toml's."})
+    engine: str = field(
+        default="", metadata={"local": True, "help": "Where SQL runs: duckdb, or spark[:MASTER]; default: shop.toml's."}
+    )
 
 
 @dataclass(frozen=True)

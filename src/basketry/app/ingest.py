@@ -50,7 +50,7 @@ class IngestRequest:
     frames: tuple[Frame, ...] = field(default=(), metadata={"python_only": True})
     again: bool = field(default=False, metadata={"help": "Clean sources anew that are already known."})
     now: dt.datetime | None = field(default=None, metadata={"python_only": True})
-    engine: str = field(default="", metadata={"help": HELP})
+    engine: str = field(default="", metadata={"local": True, "help": HELP})
 
 
 @dataclass(frozen=True)

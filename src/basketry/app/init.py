@@ -15,7 +15,10 @@ class InitRequest:
 
     adapter: str = field(
         default="",
-        metadata={"help": "A ready mapping: complete_journey or uci_online_retail; default: a template to complete."},
+        metadata={
+            "local": True,
+            "help": "A ready mapping: complete_journey or uci_online_retail; default: a template to complete.",
+        },
     )
 
 

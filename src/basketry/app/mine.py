@@ -29,6 +29,7 @@ class MineRequest:
     source: str = field(
         default="",
         metadata={
+            "local": True,
             "help": "A file of baskets: .dat, .txt, .csv, .tsv, .basket or .parquet; default: the shop's own baskets.",
             "argument": True,
         },
@@ -52,12 +53,14 @@ class MineRequest:
     only: str = field(default="", metadata={"help": "All items that one may hold, separated by commas; default: any."})
     max_itemsets: int = field(default=20_000_000, metadata={"help": "More than so many are an error that suggests a support."})
     levels: str = field(default="", metadata={"help": LEVELS_HELP})
-    taxonomy: str = field(default="", metadata={"help": TAXONOMY_HELP})
+    taxonomy: str = field(default="", metadata={"local": True, "help": TAXONOMY_HELP})
     surprise: float = field(default=0.0, metadata={"help": SURPRISE_HELP})
-    engine: str = field(default="", metadata={"help": HELP})
+    engine: str = field(default="", metadata={"local": True, "help": HELP})
     k: int = field(default=20, metadata={"help": "How many to show at most."})
     order: str = field(default="baskets", metadata={"help": "Best first by baskets or by length."})
-    out: str = field(default="", metadata={"help": "Write all of them to this file: .csv, .json, .parquet or .dat."})
+    out: str = field(
+        default="", metadata={"local": True, "help": "Write all of them to this file: .csv, .json, .parquet or .dat."}
+    )
     update: bool = field(
         default=False, metadata={"help": "Keep what is mined in the shop's cache, and next time mine the new baskets alone."}
     )

@@ -20,8 +20,12 @@ class ModelsRequest:
     """Which models to show, remove or export."""
 
     model: str = field(default="", metadata={"help": "One model of this shop: tell its whole history.", "argument": True})
-    remove: str = field(default="", metadata={"help": "Remove this model of the shop. Releases built with it hold a copy."})
-    export: str = field(default="", metadata={"help": "Write the model to this folder: as ONNX where it is a transformer."})
+    remove: str = field(
+        default="", metadata={"role": "operator", "help": "Remove this model of the shop. Releases built with it hold a copy."}
+    )
+    export: str = field(
+        default="", metadata={"local": True, "help": "Write the model to this folder: as ONNX where it is a transformer."}
+    )
 
 
 @dataclass(frozen=True)

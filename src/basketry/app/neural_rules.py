@@ -36,7 +36,11 @@ class NeuralRulesRequest:
 
     source: str = field(
         default="",
-        metadata={"help": "File of baskets, the oldest first; default: the shop's own as ingested.", "argument": True},
+        metadata={
+            "local": True,
+            "help": "File of baskets, the oldest first; default: the shop's own as ingested.",
+            "argument": True,
+        },
     )
     products: str = field(
         default="", metadata={"help": "Ids of one or two products: only what these foretell; default: pairs that are rare."}
@@ -52,7 +56,7 @@ class NeuralRulesRequest:
     min_confidence: float = field(default=0.2, metadata={"help": "Least confidence that the network gives a rule."})
     later: float = field(default=0.2, metadata={"help": "Share of the baskets, the last, that judge and teach nothing."})
     k: int = field(default=10, metadata={"help": "How many rules to show."})
-    track: str = field(default=TRACKERS[0], metadata={"help": TRACK_HELP})
+    track: str = field(default=TRACKERS[0], metadata={"local": True, "help": TRACK_HELP})
     seed: int = field(default=0, metadata={"help": "Seed of every random draw."})
 
 

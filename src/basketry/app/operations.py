@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from basketry.app.adapt import adapt
 from basketry.app.adapt_request import AdaptRequest
@@ -40,6 +40,8 @@ from basketry.app.tune import TuneRequest, tune
 if TYPE_CHECKING:
     from basketry.app.shop import Shop
 
+Role = Literal["viewer", "analyst", "operator", "admin"]
+
 
 @dataclass(frozen=True)
 class Operation:
@@ -47,11 +49,17 @@ class Operation:
 
     Every request field carries `metadata["help"]`; one with `metadata["argument"]` is positional. Every result is a frozen
     dataclass whose fields are facts (scalars), tables (frames) and notes (tuples of sentences).
+
+    `role` is the least that may ask for it over HTTP, `served` how it is answered there: now, as a job, or (empty) not at all.
+    A request field with `metadata["local"]` (a path, an address, a place to run) is left to the command line; one with
+    `metadata["role"]` needs that role where it is used.
     """
 
     name: str
     request: type[Any]
     call: Callable[[Shop, Any], Any]
+    role: Role = "operator"
+    served: Literal["", "now", "job"] = ""
 
     @property
     def summary(self) -> str:
@@ -61,34 +69,34 @@ class Operation:
 
 OPERATIONS: Final = (
     Operation("init", InitRequest, init),
-    Operation("ingest", IngestRequest, ingest),
-    Operation("build", BuildRequest, build),
-    Operation("associations", AssociationsRequest, associations),
-    Operation("explain", ExplainRequest, explain),
-    Operation("neighbours", NeighboursRequest, neighbours),
-    Operation("clusters", ClustersRequest, clusters),
-    Operation("mine", MineRequest, mine),
-    Operation("rules", RulesRequest, rules),
-    Operation("neural-rules", NeuralRulesRequest, neural_rules),
-    Operation("compare-rules", CompareRulesRequest, compare_rules),
-    Operation("sequences", SequencesRequest, sequences),
+    Operation("ingest", IngestRequest, ingest, "operator", "job"),
+    Operation("build", BuildRequest, build, "operator", "job"),
+    Operation("associations", AssociationsRequest, associations, "viewer", "now"),
+    Operation("explain", ExplainRequest, explain, "viewer", "now"),
+    Operation("neighbours", NeighboursRequest, neighbours, "viewer", "now"),
+    Operation("clusters", ClustersRequest, clusters, "viewer", "now"),
+    Operation("mine", MineRequest, mine, "analyst", "job"),
+    Operation("rules", RulesRequest, rules, "analyst", "now"),
+    Operation("neural-rules", NeuralRulesRequest, neural_rules, "analyst", "job"),
+    Operation("compare-rules", CompareRulesRequest, compare_rules, "analyst", "job"),
+    Operation("sequences", SequencesRequest, sequences, "analyst", "job"),
     Operation("encode", EncodeRequest, encode),
     Operation("adapt", AdaptRequest, adapt),
-    Operation("models", ModelsRequest, models),
-    Operation("compress", CompressRequest, compress),
-    Operation("train", TrainRequest, train),
-    Operation("recommend", RecommendRequest, recommend),
+    Operation("models", ModelsRequest, models, "analyst", "now"),
+    Operation("compress", CompressRequest, compress, "operator", "job"),
+    Operation("train", TrainRequest, train, "operator", "job"),
+    Operation("recommend", RecommendRequest, recommend, "viewer", "now"),
     Operation("recommend-all", RecommendAllRequest, recommend_all),
-    Operation("profile", ProfileRequest, profile),
-    Operation("compare", CompareRequest, compare),
-    Operation("audit", AuditRequest, audit),
-    Operation("evaluate", EvaluateRequest, evaluate),
-    Operation("tune", TuneRequest, tune),
-    Operation("experiment", ExperimentRequest, experiment),
-    Operation("report", ReportRequest, report),
-    Operation("releases", ReleasesRequest, releases),
-    Operation("rollback", RollbackRequest, rollback),
-    Operation("verify", VerifyRequest, verify),
+    Operation("profile", ProfileRequest, profile, "analyst", "now"),
+    Operation("compare", CompareRequest, compare, "analyst", "job"),
+    Operation("audit", AuditRequest, audit, "analyst", "job"),
+    Operation("evaluate", EvaluateRequest, evaluate, "analyst", "job"),
+    Operation("tune", TuneRequest, tune, "operator", "job"),
+    Operation("experiment", ExperimentRequest, experiment, "analyst", "job"),
+    Operation("report", ReportRequest, report, "operator", "job"),
+    Operation("releases", ReleasesRequest, releases, "analyst", "now"),
+    Operation("rollback", RollbackRequest, rollback, "operator", "now"),
+    Operation("verify", VerifyRequest, verify, "analyst", "now"),
     Operation("doctor", DoctorRequest, doctor),
     Operation("demo", DemoRequest, demo),
 )

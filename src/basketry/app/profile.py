@@ -25,7 +25,7 @@ class ProfileRequest:
     needs: int = field(default=5, metadata={"help": "How many products to be needed again at most, the soonest first."})
     as_of: str = field(default="", metadata={"help": "Only what was known at this instant, ISO 8601; default: everything."})
     language: str = field(default="en", metadata={"help": "Language of the sentences: en or zh."})
-    engine: str = field(default="", metadata={"help": HELP})
+    engine: str = field(default="", metadata={"local": True, "help": HELP})
 
 
 @dataclass(frozen=True)

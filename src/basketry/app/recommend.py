@@ -46,7 +46,9 @@ class RecommendRequest:
         default=0.0, metadata={"help": "From 0 to under 1: how much likeness within the list costs; 0: as shop.toml says."}
     )
     language: str = field(default="en", metadata={"help": "Language of the reasons: en or zh."})
-    engine: str = field(default="", metadata={"help": "Where SQL runs: duckdb, or spark[:MASTER]; default: shop.toml's."})
+    engine: str = field(
+        default="", metadata={"local": True, "help": "Where SQL runs: duckdb, or spark[:MASTER]; default: shop.toml's."}
+    )
 
 
 @dataclass(frozen=True)

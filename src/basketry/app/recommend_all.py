@@ -23,17 +23,24 @@ _SIZE: Final = 500  # customers at once: limits of their own take a byte a produ
 class RecommendAllRequest:
     """For whom, in which scene, and where the lists go."""
 
-    out: str = field(metadata={"help": "File to write a row a customer and product to: .csv or .parquet.", "argument": True})
+    out: str = field(
+        metadata={"local": True, "help": "File to write a row a customer and product to: .csv or .parquet.", "argument": True}
+    )
     customers: str = field(
         default="",
-        metadata={"help": "File of customers, the shop's own id on each line; default: all known, by pseudonym."},
+        metadata={
+            "local": True,
+            "help": "File of customers, the shop's own id on each line; default: all known, by pseudonym.",
+        },
     )
     scene: str = field(default="email", metadata={"help": "What is asked; a scene about a customer, as home or next_basket."})
     k: int = field(default=10, metadata={"help": f"How many products a customer, at most {MOST}."})
     filter: str = field(default="", metadata={"help": "Only products that pass, as in recommend."})
     hide: str = field(default="", metadata={"help": "Product ids that must not be shown, apart by commas."})
     language: str = field(default="en", metadata={"help": "Language of the reasons: en or zh."})
-    engine: str = field(default="", metadata={"help": "Where SQL runs: duckdb, or spark[:MASTER]; default: shop.toml's."})
+    engine: str = field(
+        default="", metadata={"local": True, "help": "Where SQL runs: duckdb, or spark[:MASTER]; default: shop.toml's."}
+    )
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ class ReleasesRequest:
     """Which releases to list."""
 
     prune: int = field(
-        default=0, metadata={"help": "Remove all but this many newest releases and the current one; 0 removes none."}
+        default=0,
+        metadata={"role": "operator", "help": "Remove all but this many newest releases and the current one; 0 removes none."},
     )
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class ReportRequest:
     """Where to write the page."""
 
-    out: str = field(default="", metadata={"help": "File to write; default: report.html in the shop's folder."})
+    out: str = field(default="", metadata={"local": True, "help": "File to write; default: report.html in the shop's folder."})
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,8 @@ class RulesRequest:
     """Which rules to find, which to keep, and how to show them."""
 
     source: str = field(
-        default="", metadata={"help": "File of baskets; default: the shop's own baskets as ingested.", "argument": True}
+        default="",
+        metadata={"local": True, "help": "File of baskets; default: the shop's own baskets as ingested.", "argument": True},
     )
     min_support: str = field(
         default="20", metadata={"help": "Least baskets with all items: a count as 20, or a share as 0.01."}
@@ -37,7 +38,7 @@ class RulesRequest:
     max_antecedent: int = field(default=0, metadata={"help": "Most items of X in X => Y; 0: any number."})
     max_consequent: int = field(default=1, metadata={"help": "Most items of Y in X => Y; 0: any number."})
     levels: str = field(default="", metadata={"help": LEVELS_HELP})
-    taxonomy: str = field(default="", metadata={"help": TAXONOMY_HELP})
+    taxonomy: str = field(default="", metadata={"local": True, "help": TAXONOMY_HELP})
     surprise: float = field(default=0.0, metadata={"help": SURPRISE_HELP})
     where: str = field(default="", metadata={"help": "Bounds on any measure, as lift>=1.2,baskets>=30,q<=0.05."})
     redundancy: str = field(
@@ -50,7 +51,10 @@ class RulesRequest:
     language: str = field(default="en", metadata={"help": "Language of the sentences: en or zh."})
     out: str = field(
         default="",
-        metadata={"help": "File to write all kept rules to: .csv, .parquet, .json, .pmml, or .html, a page of the best."},
+        metadata={
+            "local": True,
+            "help": "File to write all kept rules to: .csv, .parquet, .json, .pmml, or .html, a page of the best.",
+        },
     )
     min_customers: int = field(
         default=20, metadata={"help": "Privacy floor of the shop's own baskets: distinct customers behind every count."}

@@ -24,6 +24,7 @@ class SequencesRequest:
     source: str = field(
         default="",
         metadata={
+            "local": True,
             "help": "A file of sequences, one a line as 1 3 -1 2 -1 -2; default: the shop's own customers.",
             "argument": True,
         },
@@ -49,7 +50,7 @@ class SequencesRequest:
         default=False, metadata={"help": "Also find rules, first all of X and later Y, tested against reversed time."}
     )
     k: int = field(default=20, metadata={"help": "How many patterns, and rules, to show at most."})
-    out: str = field(default="", metadata={"help": "Write all patterns to this file: .csv, .json or .parquet."})
+    out: str = field(default="", metadata={"local": True, "help": "Write all patterns to this file: .csv, .json or .parquet."})
     min_customers: int = field(
         default=20, metadata={"help": "Privacy floor of the shop's own: no count tells of fewer customers; lower it knowingly."}
     )

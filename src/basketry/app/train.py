@@ -41,8 +41,10 @@ class TrainRequest:
         metadata={"help": f"Train a network too, for the blend if it earns a weight there: {', '.join(NETWORKS)}."},
     )
     network: str = field(default="", metadata={"help": NETWORK_HELP})
-    track: str = field(default=TRACKERS[0], metadata={"help": TRACK_HELP})
-    engine: str = field(default="", metadata={"help": "Where SQL runs: duckdb, or spark[:MASTER]; default: shop.toml's."})
+    track: str = field(default=TRACKERS[0], metadata={"local": True, "help": TRACK_HELP})
+    engine: str = field(
+        default="", metadata={"local": True, "help": "Where SQL runs: duckdb, or spark[:MASTER]; default: shop.toml's."}
+    )
     seed: int = field(default=0, metadata={"help": "Seed of every random draw: the same seed gives the same recommenders."})
 
 

@@ -28,7 +28,7 @@ class TuneRequest:
         default="ndcg@10", metadata={"help": "What to search for: hit, precision, recall, mrr, map or ndcg @ k."}
     )
     workers: int = field(default=1, metadata={"help": "Processes that try at the same time."})
-    engine: str = field(default="", metadata={"help": HELP})
+    engine: str = field(default="", metadata={"local": True, "help": HELP})
     seed: int = field(default=0, metadata={"help": "Seed of every random draw."})
 
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 import shutil
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from basketry.app.results import parts_of, plain
 from basketry.core.errors import RequestError
 from basketry.core.spreadsheet import harmless
-
-if TYPE_CHECKING:
-    import polars as pl
 
 WIDEST: Final = 220
 _CONTROLS: Final = re.compile("[\x7f-\x9f]")  # control signs that JSON does not escape by itself
@@ -28,29 +24,12 @@ def render(result: Any, output: str) -> None:
     FORMATS[output](result)
 
 
-def _parts(result: Any) -> tuple[dict[str, Any], dict[str, pl.DataFrame], list[str]]:
-    """Facts, tables and notes of a result."""
-    import polars as pl
-
-    facts: dict[str, Any] = {}
-    tables: dict[str, pl.DataFrame] = {}
-    notes: list[str] = []
-    for field in dataclasses.fields(result):
-        value = getattr(result, field.name)
-        if isinstance(value, pl.DataFrame):
-            tables[field.name] = value
-        elif isinstance(value, tuple):
-            notes += [str(each) for each in value]
-        elif value is not None:
-            facts[field.name] = value
-    return facts, tables, notes
-
-
 def _as_table(result: Any) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    facts, tables, notes = _parts(result)
+    parts = parts_of(result)
+    facts, tables, notes = parts.facts, parts.tables, parts.notes
     width = None if sys.stdout.isatty() else min(max(shutil.get_terminal_size((160, 40)).columns, 160), WIDEST)
     console = Console(width=width, highlight=False, markup=False)
     for name, value in facts.items():
@@ -92,32 +71,15 @@ def printable(text: str) -> str:
 
 
 def _as_json(result: Any) -> None:
-    facts, tables, notes = _parts(result)
-    whole = {**facts, **{name: _finite(frame).to_dicts() for name, frame in tables.items()}, "notes": notes}
-    text = json.dumps(whole, ensure_ascii=False, indent=2, default=_plain)
+    text = json.dumps(parts_of(result).as_json(), ensure_ascii=False, indent=2, default=plain)
     sys.stdout.write(_CONTROLS.sub(lambda sign: f"\\u{ord(sign.group()):04x}", text) + "\n")
-
-
-def _finite(frame: pl.DataFrame) -> pl.DataFrame:
-    """The table with null for infinite and undefined numbers, which JSON cannot write (RFC 8259)."""
-    import polars as pl
-
-    floats = [pl.col(name) for name, kind in frame.schema.items() if kind.is_float()]
-    return frame.with_columns(pl.when(each.is_finite()).then(each) for each in floats)
-
-
-def _plain(value: Any) -> Any:
-    """What JSON has no word for."""
-    if isinstance(value, Path):
-        return str(value)
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
 def _as_csv(result: Any) -> None:
     """The first table that has rows; text cells that a spreadsheet would run as a formula get a leading apostrophe."""
     import polars as pl
 
-    _, tables, _ = _parts(result)
+    tables = parts_of(result).tables
     frame = next((table for table in tables.values() if not table.is_empty()), next(iter(tables.values()), pl.DataFrame()))
     sys.stdout.write(harmless(frame).write_csv())
 

@@ -12,13 +12,15 @@ BasketryError
 ├── SourceUnreachable    a database does not answer                         exit 3, HTTP 503
 ├── DataError            rows that break a table's contract                 exit 4, HTTP 422
 ├── RequestError         a request that cannot be answered as asked         exit 2, HTTP 400
-│   └── NotFound             no such product, release or shop               exit 5, HTTP 404
+│   ├── NotFound             no such product, release or shop               exit 5, HTTP 404
+│   └── KeyReused            an id or idempotency key with other content    exit 2, HTTP 422
 ├── EncoderError         an encoder that cannot be loaded, or refuses        exit 2, HTTP 400
 ├── ReleaseError         nothing published, or the release cannot be used   exit 6, HTTP 409
 │   └── ReleaseDamaged       a file differs from the manifest's checksum    exit 6, HTTP 500
 ├── EngineError          SQL failed inside an engine                        exit 7, HTTP 500
 ├── StorageError         the disk is full or refuses to write               exit 8, HTTP 507
-│   └── TablesDamaged        a committed table differs from its checksum    exit 8, HTTP 500
+│   ├── TablesDamaged        a committed table differs from its checksum    exit 8, HTTP 500
+│   └── JournalUnavailable   the journal's database does not answer         exit 8, HTTP 503
 └── Busy                 another process is writing to the same shop        exit 9, HTTP 409
 ```
 
@@ -128,6 +130,13 @@ class NotFound(RequestError, KeyError):
     http_status = 404
 
 
+class KeyReused(RequestError):
+    """An id or an idempotency key that came before, now with other content."""
+
+    code = "key-reused"
+    http_status = 422
+
+
 class EncoderError(BasketryError):
     """An encoder that cannot be loaded, or that refuses what it is given."""
 
@@ -171,6 +180,13 @@ class TablesDamaged(StorageError):
 
     code = "tables-damaged"
     http_status = 500
+
+
+class JournalUnavailable(StorageError):
+    """The journal's database does not answer."""
+
+    code = "journal-unavailable"
+    http_status = 503
 
 
 class Busy(BasketryError):
