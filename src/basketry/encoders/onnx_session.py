@@ -26,6 +26,7 @@ def open_session(
     except ImportError as error:
         raise EncoderError(f"{what} needs package onnxruntime", f"pip install 'basketry[{extra}]'") from error
     options = onnxruntime.SessionOptions()
+    options.add_session_config_entry("session.x64quantprecision", "1")  # products of bytes saturate without VNNI: not here
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

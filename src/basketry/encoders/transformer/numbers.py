@@ -6,6 +6,9 @@ Integer-Arithmetic-Only Inference (2018), section 2: no offset, so that a produc
 
 from __future__ import annotations
 
+import platform
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
 _LEVELS: Final = 255  # steps of an input between its two ends
 _BLOCK: Final = 128  # columns that share a step, where an input is rounded row by row
+_WIDE: Final = {"avx512_vnni", "avx_vnni", "amx_int8"}  # flags of processors whose byte products add up in 32 bits
 _SMALLEST: Final = np.float32(1e-12)
 
 
@@ -40,6 +44,18 @@ def packed_blocks(matrix: Floats, block: int) -> tuple[npt.NDArray[np.uint8], Fl
     scale = np.maximum(np.abs(blocks).max(axis=2) / 7, _SMALLEST).astype(np.float32)
     numbers = (np.clip(np.rint(blocks / scale[:, :, None]), -7, 7) + 8).astype(np.uint8).reshape(out, into)
     return numbers[:, 0::2] | (numbers[:, 1::2] << 4), scale
+
+
+@cache
+def saturates() -> bool:
+    """Whether this processor adds products of bytes in 16 bits, which saturate: x86 without VNNI. True where none can tell."""
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return False
+    try:
+        told = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return True
+    return not _WIDE & set(told.split())
 
 
 def steps_of(span: npt.NDArray[np.generic]) -> tuple[np.float32, np.uint8]:
