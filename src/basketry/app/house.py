@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +79,11 @@ class House:
         from basketry.store.journal.keys import ApiKeys
 
         return ApiKeys(self._database(name))
+
+    def has_keys(self, name: str) -> bool:
+        """Whether any key that is neither revoked nor over opens a shop."""
+        at = time.time_ns() // 1000
+        return any(key.opens(name, at) for key in self.keys(name).all())
 
     def close(self) -> None:
         """Give all connections back."""

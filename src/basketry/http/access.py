@@ -1,6 +1,6 @@
 """Who may do what: a key in `Authorization: Bearer`, its shop and its role. Whatever is not allowed is refused.
 
-Without any key issued a server binds to loopback only, and whoever reaches it there is its owner.
+A shop for which no key was issued is served on loopback only, and whoever reaches it there is its owner, until one is.
 """
 
 from __future__ import annotations
@@ -38,22 +38,34 @@ class Caller:
 
 
 class Gate:
-    """Lets callers into shops; remembers a key for a second, so that revoking one takes effect within it."""
+    """Lets callers into shops; remembers a key for a second, so that issuing or revoking one takes effect within it.
+
+    `closed`: not even a shop without keys has an owner who needs none.
+    """
 
     def __init__(self, house: House, *, closed: bool) -> None:
         self.house = house
         self.closed = closed
         self._seen: dict[tuple[str, str], tuple[float, ApiKey | None]] = {}
+        self._keyed: dict[str, tuple[float, bool]] = {}
 
     def caller(self, shop: str, authorization: str) -> Caller:
         """Who asks in a shop. Raises 401 for no key or one that opens nothing here."""
-        if not self.closed:
+        if not self.closed and not self._has_keys(shop):
             return Caller(OWNER, "admin")
         kind, _, text = authorization.partition(" ")
         key = self._key(shop, text.strip()) if kind.lower() == "bearer" and shop in self.house.shops else None
         if key is None or not key.opens(shop, time.time_ns() // 1000):
             raise HTTPException(401, "a valid key for this shop is needed", {"WWW-Authenticate": "Bearer"})
         return Caller(key.id, key.role)
+
+    def _has_keys(self, shop: str) -> bool:
+        """Whether any key opens a shop; asked anew a second later."""
+        at = time.monotonic()
+        known = self._keyed.get(shop)
+        if known is None or at - known[0] >= _KNOWN_FOR:
+            known = self._keyed[shop] = at, shop in self.house.shops and self.house.has_keys(shop)
+        return known[1]
 
     def _key(self, shop: str, text: str) -> ApiKey | None:
         at = time.monotonic()

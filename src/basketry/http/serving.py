@@ -20,7 +20,7 @@ _GLANCE: Final = 1.0  # seconds between two looks for a job
 
 
 def serve(folders: Sequence[Path], host: str, port: int, journal: str = "", names: Sequence[str] = ()) -> None:
-    """Serve until told to stop. Without a key for every shop it binds to loopback alone, where whoever asks is its owner.
+    """Serve until told to stop. A shop without a key is served on loopback alone, where whoever asks is its owner.
 
     `names`: host names it answers for besides loopback. Raises ConfigError for another address while a shop has no key.
     """
@@ -40,14 +40,15 @@ def serve(folders: Sequence[Path], host: str, port: int, journal: str = "", name
 
 def guarded(house: House, host: str, names: Sequence[str] = ()) -> FastAPI:
     """The application as it may be bound to an address."""
-    bare = [name for name in house.shops if not any(key.revoked is None for key in house.keys(name).all())]
-    if bare and not _is_loopback(host):
+    loopback = _is_loopback(host)
+    bare = [] if loopback else [name for name in house.shops if not house.has_keys(name)]
+    if bare:
         house.close()
         raise ConfigError(
             f"nobody has a key for {', '.join(bare)}, and {host} can be reached by others",
-            "serve on 127.0.0.1, issue a key there (POST /v1/shops/SHOP/keys), then serve on any address",
+            "issue one first: basketry issue-key --shop FOLDER --role admin",
         )
-    return make_app(house, closed=len(bare) < len(house.shops), hosts=(*LOOPBACK, *names))
+    return make_app(house, closed=not loopback, hosts=(*LOOPBACK, *names))
 
 
 def _is_loopback(host: str) -> bool:

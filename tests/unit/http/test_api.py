@@ -223,8 +223,28 @@ def test_without_keys_it_binds_to_loopback_alone(tmp_path, house):
     with pytest.raises(ConfigError, match="nobody has a key for two"):
         house.keys("one").issue("viewer", "one")
         guarded(House.open([tmp_path / "one", tmp_path / "two"]), "0.0.0.0")
-    assert guarded(House.open([tmp_path / "two"]), "127.0.0.1").state.gate.closed is False
     assert guarded(House.open([tmp_path / "one"]), "0.0.0.0").state.gate.closed is True
+    local = TestClient(guarded(House.open([tmp_path / "one", tmp_path / "two"]), "127.0.0.1", HOST))
+    assert local.get("/v1/shops/one/jobs").status_code == 401, "on loopback too a shop with a key asks for it"
+    assert local.get("/v1/shops/two/jobs").status_code == 200
+
+
+def test_the_first_key_closes_a_shop_within_a_second_and_the_folders_owner_can_issue_more(house, tmp_path):
+    local = TestClient(guarded(House.open([tmp_path / "one"]), "127.0.0.1", HOST))
+    assert local.get("/v1/shops/one/keys").status_code == 200
+    root = Path(__file__).parents[3] / "src"
+    command = [sys.executable, "-m", "basketry", "issue-key", "--shop", str(tmp_path / "one"), "--role", "admin"]
+    text = subprocess.run(
+        command, env=os.environ | {"PYTHONPATH": str(root)}, capture_output=True, text=True, check=True
+    ).stdout
+    time.sleep(1.1)
+    assert local.get("/v1/shops/one/keys").status_code == 401
+    found = local.get("/v1/shops/one/keys", headers={"Authorization": f"Bearer {text.strip()}"})
+    assert [each["role"] for each in found.json()["keys"]] == ["admin"] and text.strip() not in found.text
+    assert [row.act.who for row in house.audit("one").latest(1)] == ["command line"]
+
+
+def test_what_cannot_be_opened(tmp_path, house):
     with pytest.raises(NotFound):
         House.open([tmp_path / "none"])
     shutil.copytree(tmp_path / "one", tmp_path / "again" / "one")
