@@ -173,7 +173,7 @@ def rows_of(engine_of, folder: Path, frames, query: str, as_of: dt.datetime):
             "customer_id": known[0] if len(known) else "nobody",
             "today": "2024-04-03",
         }
-        values["customer_id"] = "" if query == "dismissals" else values["customer_id"]  # empty: everybody
+        values["customer_id"] = "" if query in ("dismissals", "histories") else values["customer_id"]  # empty: everybody
         params = {name: values[name] for name in named(query).params}
         return Dataset(engine, as_of, "").query(contract, query, params)
     finally:

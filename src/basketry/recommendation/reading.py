@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from basketry.core.histories import Floats
     from basketry.data.dataset import Dataset
 
+_EVERYBODY: Final = {"customer_id": ""}
+
 
 def read_histories(dataset: Dataset, n_products: int) -> Histories:
     """Every customer's orders known to `dataset`, oldest first; an order is a visit, an anonymous one a customer of its own.
@@ -27,12 +29,12 @@ def read_histories(dataset: Dataset, n_products: int) -> Histories:
     product: a purchase that both tables tell is one. Product codes are positions in the sorted product ids. Memory: 12 bytes a
     distinct product of an order, and as much again while it is read. Raises DataError where rows do not come ordered.
     """
-    return histories_of(dataset.stream(Baskets, "histories"), n_products)
+    return histories_of(dataset.stream(Baskets, "histories", _EVERYBODY), n_products)
 
 
 def read_named(dataset: Dataset, n_products: int) -> tuple[Histories, dict[str, int]]:
     """The same, and the row of each known customer by pseudonym."""
-    frame = dataset.query(Baskets, "histories")
+    frame = dataset.query(Baskets, "histories", _EVERYBODY)
     codes = frame["customer"].unique(maintain_order=True).to_frame().with_row_index("history")
     known = dataset.query(Buyers, "buyers").drop_nulls("customer_id").join(codes, on="customer", how="inner")
     return histories_of([frame], n_products), dict(known.select("customer_id", "history").iter_rows())
@@ -45,7 +47,7 @@ def read_clicks(dataset: Dataset, n_products: int) -> Histories:
 
 def read_customer(dataset: Dataset, customer_id: str, n_products: int) -> Histories:
     """One history: the orders of the customer with this pseudonym; without events if nobody has it."""
-    found = histories_of([dataset.query(Baskets, "customer_baskets", {"customer_id": customer_id})], n_products)
+    found = histories_of([dataset.query(Baskets, "histories", {"customer_id": customer_id})], n_products)
     return found if len(found) else nothing(n_products)
 
 

@@ -2,7 +2,7 @@
 -- those of one customer and day as one order, unless an order line of the day, or the day before or after, holds the product.
 -- inputs: order_lines, products, events
 -- output: baskets
--- params:
+-- params: customer_id (pseudonym, or empty for everybody)
 WITH codes AS (
     SELECT product_id, row_number() OVER (ORDER BY product_id) - 1 AS product
     FROM products
@@ -10,7 +10,8 @@ WITH codes AS (
 bought AS (
     SELECT '+' || CAST(day AS VARCHAR) || customer_id AS order_id, product_id, customer_id, min(ts) AS ts, day
     FROM events
-    WHERE action = 'purchase' AND customer_id IS NOT NULL AND NOT EXISTS (
+    WHERE action = 'purchase' AND customer_id IS NOT NULL
+    AND ($customer_id = '' OR customer_id = $customer_id) AND NOT EXISTS (
         SELECT 1
         FROM order_lines AS line
         WHERE line.customer_id = events.customer_id AND line.product_id = events.product_id
@@ -20,6 +21,7 @@ bought AS (
 ),
 lines AS (
     SELECT order_id, product_id, customer_id, ts, day FROM order_lines
+    WHERE $customer_id = '' OR customer_id = $customer_id
     UNION ALL
     SELECT order_id, product_id, customer_id, ts, day FROM bought
 ),
